@@ -1,0 +1,112 @@
+"""What a grading run ends in: one result, which every report is written from.
+
+Every declared check has exactly one outcome with exactly one verdict, and only a
+`pass` earns points (ARCHITECTURE, rule 2).
+"""
+
+from typing import Literal
+
+import msgspec
+
+Verdict = Literal["pass", "fail", "error", "timeout", "killed", "not-run", "invalid"]
+
+SCHEMA = "chalkbench/result/1"
+
+
+class CheckResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One declared check and what became of it."""
+
+    id: str  # "conv2d.stride"
+    title: str  # "stride other than 1"
+    points: float  # what the check is worth
+    earned: float
+    verdict: Verdict
+    reason: str  # empty for a pass that needs no word
+    seconds: float
+
+
+class Epoch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One epoch of a training, measured by the grader from logits.
+
+    `reported_*` are the submission's own words about its training pass; nothing is
+    judged by them beyond being finite numbers.
+    """
+
+    epoch: int  # from 1
+    train_loss: float  # mean cross-entropy on the grader's sample of the training images
+    train_accuracy: float  # fraction in [0, 1]
+    val_loss: float  # on all validation images
+    val_accuracy: float
+    reported_loss: float
+    reported_accuracy: float
+    seconds: float  # since the training began
+
+
+class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A training that the worker ran on the submission's own handle."""
+
+    epochs: list[Epoch]
+    seconds: float
+    train_size: int
+    train_sample: int  # training images that the grader's own curve is measured on
+    val_size: int
+    required_accuracy: float  # fraction in [0, 1]
+
+
+class DeliverableResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One deliverable, graded once; a swapped run is a second one of the same number."""
+
+    number: int
+    title: str
+    checks: list[CheckResult]
+    swap: str = ""  # "" on the submission's own files, else e.g. "deliverable1=reference"
+    counted: bool = True  # False: shown beside the counted run, adds nothing to the total
+    training: Training | None = None
+
+    @property
+    def points(self) -> float:
+        return sum(check.points for check in self.checks)
+
+    @property
+    def earned(self) -> float:
+        return sum(check.earned for check in self.checks)
+
+    @property
+    def passed(self) -> bool:
+        return all(check.verdict == "pass" for check in self.checks)
+
+
+class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything a grade rests on, in one file."""
+
+    assignment: str  # "hw3"
+    submission: str  # the folder as given
+    digest: str  # SHA-256 over the submission's files: same digest, same code
+    data: Literal["real", "synthetic", "none"]  # "none": no graded check needed any
+    data_source: str  # one line: what the numbers were measured on
+    data_digest: str
+    seed: int  # secret until now: repeats this run with --seed
+    isolation: str  # "process": own process, no sandbox around it
+    started: str  # ISO 8601, UTC
+    seconds: float
+    versions: dict[str, str]  # python, torch, …, platform
+    hardware: str
+    deliverables: list[DeliverableResult]
+    schema: str = SCHEMA
+
+    @property
+    def counted(self) -> list[DeliverableResult]:
+        return [deliverable for deliverable in self.deliverables if deliverable.counted]
+
+    @property
+    def points(self) -> float:
+        return sum(deliverable.points for deliverable in self.counted)
+
+    @property
+    def earned(self) -> float:
+        return sum(deliverable.earned for deliverable in self.counted)
+
+    @property
+    def passed(self) -> bool:
+        """Whether all declared checks of the counted runs passed (exit status 0)."""
+        return bool(self.counted) and all(deliverable.passed for deliverable in self.counted)

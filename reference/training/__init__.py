@@ -1,0 +1,1 @@
+"""Training, written once for every assignment: batches on the device, the loop."""

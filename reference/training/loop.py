@@ -1,0 +1,59 @@
+"""The training loop: one optimiser step per batch, one report per epoch."""
+
+from collections.abc import Callable, Iterable, Sized
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+def fit(
+    net: nn.Module,
+    batches: Iterable,
+    optimizer: torch.optim.Optimizer,
+    *,
+    epochs: int,
+    schedule: torch.optim.lr_scheduler.LRScheduler | None = None,
+    on_epoch: Callable[[int, float, float], None] = lambda epoch, loss, accuracy: None,
+) -> None:
+    """Train `net` in place with cross-entropy.
+
+    Args:
+        net: maps a batch of images to logits (B, classes).
+        batches: yields (images, labels) anew at every iteration, one pass per epoch.
+        optimizer: over the parameters of `net`.
+        epochs: passes over the data, at least 1.
+        schedule: stepped after every batch.
+        on_epoch: called as `on_epoch(epoch, loss, accuracy)` after each epoch, epoch from 1,
+            with the means over the epoch's training batches. They trail the net, which
+            improves while they are gathered; dropout and batch-norm are in training mode.
+
+    Raises:
+        ValueError: no epochs or no batches are asked for.
+        FloatingPointError: the loss is no longer finite.
+    """
+    if epochs < 1:
+        raise ValueError(f"epochs: expected at least 1, found {epochs}")
+    if isinstance(batches, Sized) and len(batches) == 0:
+        raise ValueError("batches: expected at least one batch, found an empty data set")
+    for epoch in range(1, epochs + 1):
+        net.train()
+        # Summed on the device: reading a number back per batch would stall a GPU.
+        loss_sum, correct, seen = 0.0, 0, 0
+        for images, labels in batches:
+            optimizer.zero_grad(set_to_none=True)
+            logits = net(images)  # (B, classes)
+            loss = F.cross_entropy(logits, labels)
+            loss.backward()
+            optimizer.step()
+            if schedule is not None:
+                schedule.step()
+            loss_sum += loss.detach() * len(labels)
+            correct += (logits.detach().argmax(1) == labels).sum()
+            seen += len(labels)
+        mean_loss, accuracy = float(loss_sum) / seen, int(correct) / seen
+        if not mean_loss < float("inf"):
+            raise FloatingPointError(
+                f"the training loss of epoch {epoch} is {mean_loss}; lower the learning rate"
+            )
+        on_epoch(epoch, mean_loss, accuracy)
