@@ -1,0 +1,41 @@
+"""What the data commands share: how they fail, and where the data root is."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from data_scripts.dataset import Dataset
+from data_scripts.errors import DataError
+
+
+def data_root(root: str | os.PathLike[str] | None = None) -> Path:
+    """The folder that stores are written to: `root`, else CHALKBENCH_DATA, else ./data."""
+    return Path(root or os.environ.get("CHALKBENCH_DATA") or "data")
+
+
+def run(command: Callable[[], int]) -> int:
+    """Run a command; a failure of the data or the disk is one message and status 1.
+
+    Args:
+        command: the command's body; returns its exit status.
+
+    Returns:
+        the exit status: 1 after DataError or OSError, 130 after Ctrl-C.
+    """
+    try:
+        return command()
+    except (DataError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; what was finished is kept, nothing half-written is used", file=sys.stderr)
+        return 130
+
+
+def described(folder: Path, dataset: Dataset) -> str:
+    """A data set in one line, as the commands report it."""
+    counts = f"{len(dataset.train_images):,} + {len(dataset.test_images):,} images"
+    return f"{folder}: {counts}, {dataset.source}, {dataset.digest[:19]}"

@@ -1,0 +1,284 @@
+"""HW3, convolutional neural networks: the deliverables, their checks and points.
+
+An instructor changes points, limits and what is allowed here; the network of Figure 1 is the
+dataclass in `grader.oracles.figure1`.
+"""
+
+import torch
+from hypothesis import strategies as st
+
+from grader.declaration import Assignment, Check, Deliverable
+from grader.checks import convolution, network, pooling, sources, training
+from grader.oracles.convolution import ConvolutionCase
+from grader.oracles.figure1 import Figure1
+from grader.oracles.pooling import PoolingCase
+from grader.strategies import convolutions, poolings
+from grader.worker.forbid import CONVOLUTION, FFT, POOLING, Rules
+
+# "You cannot use existing convolution and pooling functions." `unfold` (im2col) and `fold`
+# only rearrange; a Fourier transform is the same product by another existing function.
+FROM_SCRATCH = Rules(
+    operators=(CONVOLUTION, POOLING, FFT),
+    sources=(
+        r"torch\.nn\.(functional\.)?(Lazy)?[Cc]onv(_?[Tt]ranspose)?\dd.*",
+        r"torch\.conv.*",
+        r"torch\.nn\.(functional\.)?.*([Mm]ax|[Aa]vg|[Ll][Pp])_?([Uu]n)?[Pp]ool.*",
+        r"torch\.(max|avg|adaptive)_.*pool.*",
+        r"torch\.fft.*",
+        r"torch\.ops\..*(conv|pool|fft).*",
+        r"torchvision\.ops\.(deform_conv2d|DeformConv2d)",
+        r"scipy\.signal\..*(convolve|correlate).*",
+        r"scipy\.ndimage\..*(convolve|correlate|maximum_filter).*",
+        r"numpy\.(convolve|correlate)",
+    ),
+)
+
+FLOAT32 = st.just(torch.float32)
+CONTIGUOUS = st.just("contiguous")
+PLAIN = {"dtypes": FLOAT32, "layouts": CONTIGUOUS}
+# A layer is built in float32, as nn.Module does by default, with one kernel size.
+LAYER = {"dtypes": FLOAT32, "square_kernel": True}
+
+REQUIRED_ACCURACY = 0.90
+FEWEST_EPOCHS = 5
+
+DELIVERABLE_1 = Deliverable(
+    number=1,
+    title="convolution and pooling from scratch",
+    folder="deliverable1_2",
+    files=("mytorch",),
+    judged="mytorch",
+    rules=FROM_SCRATCH,
+    checks=(
+        Check(
+            "conv2d.values",
+            "MyFConv2D: values at stride 1 without padding",
+            4,
+            convolution.function(
+                convolutions(strides=st.just(1), paddings=st.just(0), **PLAIN),
+                first=[ConvolutionCase(2, 3, 7, 6, 4, 3, 3, seed=1)],
+            ),
+        ),
+        Check(
+            "conv2d.stride",
+            "MyFConv2D: strides above 1",
+            3,
+            convolution.function(
+                convolutions(strides=st.integers(2, 3), paddings=st.just(0), **PLAIN),
+                first=[ConvolutionCase(2, 2, 8, 7, 3, 3, 3, stride=2, seed=2)],
+            ),
+        ),
+        Check(
+            "conv2d.padding",
+            "MyFConv2D: padding above 0, with every stride",
+            3,
+            convolution.function(
+                convolutions(paddings=st.integers(1, 2), **PLAIN),
+                first=[ConvolutionCase(2, 2, 5, 6, 3, 3, 3, padding=1, seed=3)],
+            ),
+        ),
+        Check(
+            "conv2d.rectangles",
+            "MyFConv2D: kernels and images that are not square",
+            2,
+            convolution.function(
+                convolutions(**PLAIN),
+                first=[
+                    ConvolutionCase(2, 2, 5, 8, 3, 1, 4, seed=4),
+                    ConvolutionCase(2, 2, 8, 5, 3, 3, 2, stride=2, padding=1, seed=5),
+                ],
+            ),
+        ),
+        Check(
+            "conv2d.bias",
+            "MyFConv2D: bias added once per output channel, bias=None accepted",
+            2,
+            convolution.function(
+                convolutions(biases=st.just(True), **PLAIN),
+                first=[
+                    ConvolutionCase(2, 2, 5, 5, 4, 3, 3, bias=True, seed=6),
+                    ConvolutionCase(2, 2, 5, 5, 4, 3, 3, bias=False, seed=7),
+                ],
+            ),
+        ),
+        Check(
+            "conv2d.dtype",
+            "MyFConv2D: float64 in, float64 out, at float64's precision",
+            1,
+            convolution.function(
+                convolutions(dtypes=st.just(torch.float64), layouts=CONTIGUOUS),
+            ),
+        ),
+        Check(
+            "conv2d.layout",
+            "MyFConv2D: inputs whose memory is not in row-major order",
+            1,
+            convolution.function(
+                convolutions(layouts=st.sampled_from(["channels_last", "transposed"])),
+                first=[
+                    ConvolutionCase(2, 3, 6, 5, 4, 3, 3, layout="channels_last", seed=8),
+                    ConvolutionCase(2, 3, 6, 5, 4, 3, 3, layout="transposed", seed=9),
+                ],
+            ),
+        ),
+        Check(
+            "conv2d.edges",
+            "MyFConv2D: 1×1 kernels, kernels as large as the padded image, a batch of 0",
+            1,
+            convolution.function(
+                convolutions(batches=st.integers(0, 1), **PLAIN),
+                first=[
+                    ConvolutionCase(1, 3, 4, 5, 2, 1, 1, seed=10),
+                    ConvolutionCase(2, 2, 3, 2, 3, 5, 4, padding=1, seed=11),
+                    ConvolutionCase(0, 2, 5, 5, 3, 3, 3, seed=12),
+                ],
+            ),
+        ),
+        Check(
+            "conv2d.input_gradient",
+            "MyFConv2D: gradient of the input",
+            3,
+            convolution.function(convolutions(), parts=("input_grad",)),
+        ),
+        Check(
+            "conv2d.weight_gradient",
+            "MyFConv2D: gradient of the weight",
+            3,
+            convolution.function(convolutions(), parts=("weight_grad",)),
+        ),
+        Check(
+            "conv2d.bias_gradient",
+            "MyFConv2D: gradient of the bias",
+            2,
+            convolution.function(convolutions(biases=st.just(True)), parts=("bias_grad",)),
+        ),
+        Check(
+            "Conv2D.parameters",
+            "MyConv2D: registers a weight (O, C, K, K) and, if asked, a bias (O,)",
+            2,
+            convolution.parameters,
+        ),
+        Check(
+            "Conv2D.values",
+            "MyConv2D: values, with parameters set by the grader",
+            3,
+            convolution.layer(convolutions(**LAYER)),
+        ),
+        Check(
+            "Conv2D.gradients",
+            "MyConv2D: gradients reach the input and the parameters",
+            2,
+            convolution.layer(
+                convolutions(**LAYER), parts=("input_grad", "weight_grad", "bias_grad")
+            ),
+        ),
+        Check(
+            "Conv2D.initialisation",
+            "MyConv2D: a fresh weight is random and finite",
+            1,
+            convolution.initialisation,
+        ),
+        Check(
+            "maxpool.values",
+            "MyMaxPool2D: windows that tile the image",
+            2,
+            pooling.layer(
+                poolings(strides=st.none(), negatives=st.just(False), whole_windows=True, **PLAIN),
+                first=[PoolingCase(2, 3, 6, 8, 2, seed=13)],
+            ),
+        ),
+        Check(
+            "maxpool.stride",
+            "MyMaxPool2D: windows that overlap or leave gaps",
+            2,
+            pooling.layer(
+                poolings(strides=st.integers(1, 4), negatives=st.just(False), **PLAIN),
+                first=[PoolingCase(2, 2, 7, 6, 3, 2, seed=14), PoolingCase(1, 2, 7, 8, 2, 3, seed=15)],
+            ),
+        ),
+        Check(
+            "maxpool.odd_sizes",
+            "MyMaxPool2D: rows and columns that no whole window reaches are left out",
+            1,
+            pooling.layer(
+                poolings(strides=st.none(), negatives=st.just(False), **PLAIN),
+                first=[PoolingCase(2, 2, 7, 5, 2, seed=16)],
+            ),
+        ),
+        Check(
+            "maxpool.negative",
+            "MyMaxPool2D: images whose values are all below zero",
+            1,
+            pooling.layer(
+                poolings(negatives=st.just(True), **PLAIN),
+                first=[PoolingCase(2, 2, 6, 6, 2, negative=True, seed=17)],
+            ),
+        ),
+        Check(
+            "maxpool.gradient",
+            "MyMaxPool2D: the gradient goes to the largest element",
+            3,
+            pooling.layer(poolings(), parts=("input_grad",)),
+        ),
+        Check(
+            "deliverable1.sources",
+            "mytorch.py names no existing convolution or pooling function",
+            0,
+            sources.own_work("mytorch"),
+        ),
+    ),
+)
+
+DELIVERABLE_2 = Deliverable(
+    number=2,
+    title="a CNN on MNIST",
+    folder="deliverable1_2",
+    files=("mytorch", "train"),
+    judged="train",
+    rules=FROM_SCRATCH,
+    data="mnist",
+    rests_on=1,
+    checks=(
+        Check(
+            "seed.repeatable",
+            "setup_seed: torch, numpy and random repeat their numbers",
+            2,
+            network.seeding,
+        ),
+        Check("net.shape", "Net: (N, 1, 28, 28) → (N, 10)", 1, network.output_shape(Figure1())),
+        Check("net.parameters", "Net: Figure 1's parameters", 2, network.parameters(Figure1())),
+        Check(
+            "net.values",
+            "Net: computes Figure 1, and a gradient reaches every parameter",
+            5,
+            network.computes(Figure1()),
+        ),
+        Check(
+            "training.runs",
+            "train: trains for 5 epochs and reports each",
+            3,
+            training.runs(FEWEST_EPOCHS, REQUIRED_ACCURACY),
+            # Twenty times the reference's; a solution in plain PyTorch needs two to six minutes.
+            seconds=900,
+        ),
+        Check("training.loss", "train: the training loss falls", 2, training.loss_falls),
+        Check(
+            "training.accuracy",
+            f"train: validation accuracy of at least {REQUIRED_ACCURACY:.0%}",
+            5,
+            training.reaches(REQUIRED_ACCURACY),
+        ),
+        Check(
+            "deliverable2.sources",
+            "train.py names no existing convolution or pooling function",
+            0,
+            sources.own_work("train"),
+        ),
+    ),
+)
+
+HW3 = Assignment(
+    name="hw3",
+    title="HW3: convolutional neural networks",
+    deliverables=(DELIVERABLE_1, DELIVERABLE_2),
+)

@@ -1,0 +1,192 @@
+"""The bench: one deliverable's files in a worker, and what its checks need to examine them.
+
+One session serves all checks until it dies or is spoilt; the next check then gets a fresh one.
+A file that cannot be imported is tried once, and every check that needs it says why.
+"""
+
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from data_scripts import Dataset
+from grader.declaration import Check, Deliverable, Outcome
+from grader.result import Training
+from grader.worker import Limits, Reply, Session, Worker, WorkerFailure, messages
+
+# Importing torch's siblings and a student's own helpers takes a few seconds on a busy machine;
+# training at import takes longer and belongs under `if __name__ == "__main__"`.
+IMPORT_SECONDS = 30.0
+# The largest honest reply of a check is a gradient of a few kilobytes.
+REPLY_BYTES = 16 << 20
+
+
+class Judged(Exception):
+    """Ends a check with its outcome, from however deep."""
+
+    def __init__(self, outcome: Outcome):
+        super().__init__(outcome.reason)
+        self.outcome = outcome
+
+
+class Bench:
+    """One deliverable of one submission, ready to be examined.
+
+    Args:
+        deliverable: what is judged.
+        files: module name → file; absent modules are left out.
+        packages: top-level package name → folder: the submission under its own name.
+        jit_cache: folder for compiled kernels, the worker's own.
+        seed: the run's secret.
+        epochs: passes over the training images.
+        data: gives the deliverable's data set, loaded at the first call.
+        report: takes a line about what is going on.
+    """
+
+    def __init__(
+        self,
+        deliverable: Deliverable,
+        *,
+        files: dict[str, Path],
+        packages: dict[str, Path],
+        jit_cache: Path,
+        seed: int,
+        epochs: int,
+        data: Callable[[], Dataset],
+        report: Callable[[str], None],
+    ):
+        self.deliverable, self.files, self.packages = deliverable, files, packages
+        self.seed, self.epochs, self.data, self.report = seed, epochs, data, report
+        self.jit_cache = jit_cache
+        self.until = 0.0  # time.monotonic() at which the running check ends
+        self.training: Training | None = None  # what the training check measured
+        self.shared: dict[str, Any] = {}  # what one check measured and another judges by
+        self._worker: Worker | None = None
+        self._session: Session | None = None
+        self._unloadable: dict[str, Outcome] = {}
+        self._scratch = tempfile.TemporaryDirectory(prefix="chalkbench-")
+
+    def __enter__(self) -> "Bench":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._end_session()
+        if self._worker is not None:
+            self._worker.close()
+        self._scratch.cleanup()
+
+    def judge(self, check: Check) -> Outcome:
+        """Run one check; whatever happens, it ends in exactly one outcome."""
+        self.until = time.monotonic() + check.seconds
+        try:
+            return check.run(self)
+        except Judged as judged:
+            return judged.outcome
+        except WorkerFailure as failure:
+            self._end_session()
+            return Outcome(failure.verdict, failure.reason)
+
+    def check_seed(self, purpose: str) -> int:
+        """A seed for one purpose, drawn from the run's secret: checks do not share numbers."""
+        return random.Random(f"{self.seed} {purpose}").getrandbits(31)
+
+    @property
+    def seconds_left(self) -> float:
+        """What remains of the running check's time, never quite zero."""
+        return max(self.until - time.monotonic(), 0.01)
+
+    def load(self, module: str) -> messages.Loaded:
+        """Import a module of the submission, once; ends the check where that fails."""
+        if module in self._unloadable:
+            raise Judged(self._unloadable[module])
+        if module not in self.files:
+            folder = self.deliverable.folder
+            self._fail_loading(
+                module, "error", f"{folder}/{module}.py is missing (hyphens in names are fine)"
+            )
+        if self._session is not None and module in self.shared.get("loaded", {}):
+            return self.shared["loaded"][module]
+        # The import has a limit of its own, so that no check pays for it.
+        granted, self.until = self.seconds_left, time.monotonic() + IMPORT_SECONDS
+        try:
+            reply = self._request(messages.Load(module))
+        except WorkerFailure as failure:
+            self._end_session()
+            self._fail_loading(
+                module, failure.verdict, f"{module}.py could not be imported: {failure.reason}"
+            )
+        finally:
+            self.until = time.monotonic() + granted
+        if isinstance(reply.message, messages.Raised):
+            verdict = "invalid" if reply.hits else "error"
+            self._fail_loading(module, verdict, f"importing {module}.py raised {reply.message}")
+        self.shared.setdefault("loaded", {})[module] = reply.message
+        return reply.message
+
+    def ask(self, module: str, request: msgspec.Struct, arrays: Sequence = ()) -> Reply:
+        """Send one request to the session that has `module` loaded.
+
+        Raises:
+            Judged: a forbidden operator was reached, or the module cannot be loaded.
+            WorkerFailure: the worker died, ran out of time, or broke the protocol.
+        """
+        self.load(module)
+        reply = self._request(request, arrays)
+        self._refuse_hits(reply)
+        return reply
+
+    def stream(
+        self, module: str, request: msgspec.Struct, arrays: Sequence, reply_bytes: int
+    ) -> Iterator[Reply]:
+        """Like `ask`, for a request that is answered many times."""
+        self.load(module)
+        for reply in self._live_session().stream(
+            request, arrays, wall=self.seconds_left, reply_bytes=reply_bytes
+        ):
+            self._refuse_hits(reply)
+            yield reply
+
+    def output_tail(self) -> str:
+        """The last lines that the submission printed in the running session."""
+        return self._session.output_tail() if self._session is not None else ""
+
+    def _request(self, request: msgspec.Struct, arrays: Sequence = ()) -> Reply:
+        return self._live_session().request(
+            request, arrays, wall=self.seconds_left, reply_bytes=REPLY_BYTES
+        )
+
+    def _refuse_hits(self, reply: Reply) -> None:
+        if reply.hits:
+            # What the session computed from here on may rest on the operator.
+            self._end_session()
+            listed = "; ".join(dict.fromkeys(str(hit) for hit in reply.hits[:3]))
+            raise Judged(Outcome("invalid", f"forbidden operator: {listed}"))
+
+    def _live_session(self) -> Session:
+        if self._worker is None:
+            self._worker = Worker(
+                files=self.files,
+                packages=self.packages,
+                scratch=Path(self._scratch.name),
+                jit_cache=self.jit_cache,
+                rules=self.deliverable.rules,
+                limits=Limits(),
+                seed=self.check_seed("worker"),
+            )
+        if self._session is None:
+            self._session = self._worker.session()
+        return self._session
+
+    def _end_session(self) -> None:
+        if self._session is not None:
+            self._session.close()
+        self._session = None
+        self.shared.pop("loaded", None)
+
+    def _fail_loading(self, module: str, verdict: str, reason: str) -> None:
+        self._unloadable[module] = Outcome(verdict, reason)
+        raise Judged(self._unloadable[module])

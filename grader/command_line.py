@@ -1,0 +1,161 @@
+"""The command line: `python -m grader hw3 [SUBMISSION]`, `stubs`, `handout`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+import grader.handout
+import grader.stubs
+from data_scripts import DataError
+from grader.assignments import ASSIGNMENTS
+from grader.declaration import Assignment
+from grader.progress import Progress
+from grader.report import terminal
+from grader.report.files import write_files
+from grader.runner import Options, grade
+from grader.submission import SubmissionError
+
+DESCRIPTION = """\
+Grade a submission, or make what students get.
+
+  python -m grader hw3                     grade the reference itself
+  python -m grader hw3 path/to/alice       grade a submission: a folder with the files of student/
+  python -m grader hw3 --list              what is checked, and for how many points
+  python -m grader stubs                   write student/ from the reference's markers
+  python -m grader handout hw3 --out DIR   make the folder that students get
+
+The exit status is 0 only if every declared check passed, 1 if one did not, and 2 if there was
+nothing to grade (wrong path, no data with --data real)."""
+
+GRADE = """\
+Grade one submission. Its code runs in a worker process of its own, never in the grader: the
+grader draws the inputs from a seed that is secret until the run ends, computes the expected
+values itself, and judges what comes back."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    # These two have command lines of their own.
+    if argv[:1] == ["stubs"]:
+        return grader.stubs.main(argv[1:])
+    if argv[:1] == ["handout"]:
+        return grader.handout.main(argv[1:])
+    arguments = _parser().parse_args(argv)
+    assignment = ASSIGNMENTS[arguments.command]
+    console = Console()
+    if arguments.list:
+        console.print(_listing(assignment))
+        return 0
+    try:
+        options = Options(
+            deliverables=_numbers(arguments.deliverables, assignment),
+            swaps=dict(arguments.swap),
+            seed=arguments.seed,
+            epochs=arguments.epochs,
+            data=arguments.data,
+            data_root=arguments.data_root,
+            mirrors=tuple(arguments.mirrors),
+        )
+        with Progress(Console(stderr=True)) as progress:
+            graded = grade(assignment, arguments.submission, options, progress)
+    except (SubmissionError, DataError, ValueError) as error:
+        Console(stderr=True).print(f"[bold red]nothing was graded:[/] {error}", highlight=False)
+        return 2
+    terminal.render(graded, console)
+    path = arguments.json or Path("results", assignment.name, _name(graded.submission), "result.json")
+    for written in write_files(graded, path):
+        console.print(f"written: {written}", highlight=False, soft_wrap=True)
+    return 0 if graded.passed else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m grader",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for assignment in ASSIGNMENTS.values():
+        _add_grade(commands, assignment)
+    commands.add_parser("stubs", help="write student/ from the reference's markers", add_help=False)
+    commands.add_parser("handout", help="make the folder that students get", add_help=False)
+    return parser
+
+
+def _add_grade(commands, assignment: Assignment) -> None:
+    grade_parser = commands.add_parser(
+        assignment.name,
+        help=f"grade {assignment.title}",
+        description=f"{assignment.title}.\n\n{GRADE}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = grade_parser.add_argument
+    add("submission", nargs="?", default="reference", metavar="SUBMISSION",
+        help="folder of the submission (default: reference)")  # fmt: skip
+    add("--deliverables", metavar="1,2", help="only these (default: all)")
+    add("--list", action="store_true", help="show the checks and their points, grade nothing")
+    add("--json", type=Path, metavar="FILE",
+        help="where the result goes, plots beside it "
+        "(default: results/ASSIGNMENT/SUBMISSION/result.json)")  # fmt: skip
+    add("--swap", type=_swap, action="append", default=[], metavar="deliverable1=FOLDER",
+        help="grade what rests on a deliverable with FOLDER's files for it; without this, a "
+        "deliverable whose foundation fails is graded once more on the reference's, and both "
+        "are shown")  # fmt: skip
+    add("--seed", type=int, metavar="N", help="repeat an earlier run (default: a fresh secret one)")
+    add("--epochs", type=int, default=5, metavar="N",
+        help="epochs of deliverable 2's training, at least 5 for a grade (default: 5)")  # fmt: skip
+    add("--data", choices=("auto", "real", "synthetic"), default="auto",
+        help="auto: real data if it can be had, else the stand-in; real: refuse the stand-in; "
+        "synthetic: the stand-in (default: auto)")  # fmt: skip
+    add("--data-root", type=Path, metavar="DIR",
+        help="where the data sets lie (default: $CHALKBENCH_DATA, then ./data)")  # fmt: skip
+    add("--from", dest="mirrors", type=Path, action="append", default=[], metavar="DIR",
+        help="a folder with copies of the data sets, used before any download")  # fmt: skip
+
+
+def _swap(text: str) -> tuple[int, str]:
+    """`deliverable1=reference` → (1, "reference")."""
+    name, _, folder = text.partition("=")
+    number = name.removeprefix("deliverable")
+    if not (name.startswith("deliverable") and number.isdigit() and folder):
+        raise argparse.ArgumentTypeError(
+            f"expected deliverable1=FOLDER (for example deliverable1=reference), found {text!r}"
+        )
+    return int(number), folder
+
+
+def _numbers(text: str | None, assignment: Assignment) -> tuple[int, ...]:
+    """`1,2` → (1, 2), each one of the assignment's; None → all."""
+    if text is None:
+        return tuple(deliverable.number for deliverable in assignment.deliverables)
+    try:
+        numbers = sorted({int(part) for part in text.split(",")})
+    except ValueError:
+        raise ValueError(f"--deliverables: expected numbers such as 1,2, found {text!r}") from None
+    return tuple(assignment.deliverable(number).number for number in numbers)
+
+
+def _listing(assignment: Assignment) -> Table:
+    table = Table(title=assignment.title, title_justify="left")
+    table.add_column("check")
+    table.add_column("what it asks")
+    table.add_column("points", justify="right")
+    table.add_column("limit", justify="right")
+    for deliverable in assignment.deliverables:
+        points = sum(check.points for check in deliverable.checks)
+        table.add_section()
+        table.add_row(
+            f"[bold]deliverable {deliverable.number}", f"[bold]{deliverable.title}", f"[bold]{points:g}", ""
+        )
+        for check in deliverable.checks:
+            table.add_row(check.id, check.title, f"{check.points:g}", f"{check.seconds:g} s")
+    return table
+
+
+def _name(submission: str) -> str:
+    """A folder name for the results of a submission."""
+    return Path(submission).resolve().name or "submission"

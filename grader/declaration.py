@@ -1,0 +1,86 @@
+"""What an assignment's file declares: a closed list of deliverables and their checks."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from grader.result import Verdict
+from grader.worker.forbid import Rules
+
+if TYPE_CHECKING:
+    from grader.bench import Bench
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a check found.
+
+    Args:
+        verdict: only "pass" earns points.
+        reason: what was expected, what was found; may add a word to a pass.
+    """
+
+    verdict: Verdict
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One declared check.
+
+    Args:
+        id: unique within the assignment, "conv2d.stride"; stays when titles change.
+        title: one line for a student.
+        points: what a pass earns; 0 for a check that only informs.
+        run: examines what is on the bench; raises `WorkerFailure` where the worker gave out.
+        seconds: wall-clock limit of the whole check.
+    """
+
+    id: str
+    title: str
+    points: float
+    run: Callable[["Bench"], Outcome]
+    seconds: float = 20.0
+
+
+@dataclass(frozen=True)
+class Deliverable:
+    """One deliverable of an assignment.
+
+    Args:
+        number: as the assignment counts.
+        title: one line.
+        folder: where its files lie, spelled with underscores; hyphens are accepted.
+        files: the module names that the assignment gives, "mytorch" for `mytorch.py`.
+        judged: the one of these files that this deliverable is about.
+        rules: operators that its code may not reach.
+        checks: the closed list.
+        data: the data set that its checks need, "" for none.
+        rests_on: number of the deliverable whose layers it is built on; may be swapped.
+    """
+
+    number: int
+    title: str
+    folder: str
+    files: tuple[str, ...]
+    judged: str
+    rules: Rules
+    checks: tuple[Check, ...]
+    data: str = ""
+    rests_on: int | None = None
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One assignment: `python -m grader NAME`."""
+
+    name: str
+    title: str
+    deliverables: tuple[Deliverable, ...]
+
+    def deliverable(self, number: int) -> Deliverable:
+        for deliverable in self.deliverables:
+            if deliverable.number == number:
+                return deliverable
+        known = ", ".join(str(deliverable.number) for deliverable in self.deliverables)
+        raise ValueError(f"{self.name} has no deliverable {number}; it has {known}")

@@ -1,0 +1,1 @@
+"""The faces of a result: on the terminal, as JSON, as plots."""

@@ -1,0 +1,220 @@
+"""Grade one submission: every declared check once, each with one verdict, into one result."""
+
+import os
+import platform
+import secrets
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from data_scripts import Dataset, load
+from grader import jit_cache
+from grader.declaration import Assignment, Check, Deliverable, Outcome
+from grader.bench import Bench
+from grader.progress import Progress
+from grader.result import CheckResult, DeliverableResult, Result
+from grader.submission import Submission, find
+from grader.worker import ISOLATION
+
+# The reference is found as a folder and graded like any other; it is never imported here.
+REFERENCE = Path(__file__).resolve().parent.parent / "reference"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to grade.
+
+    Args:
+        deliverables: numbers, in order.
+        swaps: deliverable number → folder of the submission whose files stand in for it.
+        seed: None for a fresh secret one.
+        epochs: passes over the training images where a network is trained.
+        data: "auto", "real" or "synthetic", as `data_scripts.load` takes it.
+        data_root: folder of the data sets, None for the usual places.
+        mirrors: folders with copies of them.
+    """
+
+    deliverables: tuple[int, ...]
+    swaps: dict[int, str] = field(default_factory=dict)
+    seed: int | None = None
+    epochs: int = 5
+    data: str = "auto"
+    data_root: Path | None = None
+    mirrors: tuple[Path, ...] = ()
+
+
+def grade(assignment: Assignment, given: str, options: Options, progress: Progress) -> Result:
+    """Grade a submission.
+
+    Args:
+        assignment: what is asked for.
+        given: the submission's folder.
+        options: how to grade.
+        progress: shows what is going on.
+
+    Raises:
+        SubmissionError: the folder, or one that is swapped in, cannot be graded at all.
+        DataError: data is needed and cannot be had on these terms.
+        ValueError: a swap of something that nothing rests on.
+    """
+    began, started = time.monotonic(), datetime.now(UTC)
+    submission = _find(assignment, given)
+    chosen = [assignment.deliverable(number) for number in options.deliverables]
+    swapped_in = {number: _find(assignment, place) for number, place in options.swaps.items()}
+    for number in options.swaps:
+        if not any(deliverable.rests_on == number for deliverable in chosen):
+            raise ValueError(f"--swap deliverable{number}=…: no graded deliverable rests on it")
+    seed = secrets.randbits(53) if options.seed is None else options.seed  # exact in JSON
+
+    @cache
+    def data(name: str) -> Dataset:
+        return load(name, root=options.data_root, mirrors=options.mirrors, data=options.data)
+
+    # Before anything is graded: without data on these terms there is nothing to begin.
+    sets = {deliverable.data: data(deliverable.data) for deliverable in chosen if deliverable.data}
+
+    def run(deliverable: Deliverable, swap: tuple[int, Submission] | None, *, counted: bool):
+        return _grade_deliverable(
+            assignment, deliverable, submission, swap,
+            counted=counted, seed=seed, epochs=options.epochs,
+            data=lambda: data(deliverable.data), progress=progress,
+        )  # fmt: skip
+
+    results: list[DeliverableResult] = []
+    for deliverable in chosen:
+        foundation = deliverable.rests_on
+        swap = (foundation, swapped_in[foundation]) if foundation in swapped_in else None
+        results.append(run(deliverable, swap, counted=True))
+        if swap is None and _foundation_fails(deliverable, results) and _has_reference(submission):
+            swap = (foundation, _find(assignment, str(REFERENCE)))
+            results.append(run(deliverable, swap, counted=False))
+    used = next(iter(sets.values()), None)
+    return Result(
+        assignment=assignment.name,
+        submission=submission.given,
+        digest=submission.digest,
+        data=used.kind if used else "none",
+        data_source=used.source if used else "",
+        data_digest=used.digest if used else "",
+        seed=seed,
+        isolation=ISOLATION,
+        started=started.isoformat(timespec="seconds"),
+        seconds=time.monotonic() - began,
+        versions=versions(),
+        hardware=hardware(),
+        deliverables=results,
+    )
+
+
+def _find(assignment: Assignment, given: str) -> Submission:
+    folders: dict[str, tuple[str, ...]] = {}
+    for deliverable in assignment.deliverables:
+        folders[deliverable.folder] = folders.get(deliverable.folder, ()) + deliverable.files
+    return find(given, assignment=assignment.name, folders=folders)
+
+
+def _has_reference(submission: Submission) -> bool:
+    return REFERENCE.is_dir() and submission.root != REFERENCE
+
+
+def _foundation_fails(deliverable: Deliverable, results: list[DeliverableResult]) -> bool:
+    """Whether what the deliverable rests on failed; where that was not graded, whether it did."""
+    if deliverable.rests_on is None:
+        return False
+    graded = [result for result in results if result.number == deliverable.rests_on]
+    return not (graded or results[-1:])[-1].passed
+
+
+def _grade_deliverable(
+    assignment: Assignment,
+    deliverable: Deliverable,
+    submission: Submission,
+    swap: tuple[int, Submission] | None,
+    *,
+    counted: bool,
+    seed: int,
+    epochs: int,
+    data: Callable[[], Dataset],
+    progress: Progress,
+) -> DeliverableResult:
+    files = _files(deliverable, submission)
+    packages = {submission.root.name: submission.root}
+    label, sources = "", [submission]
+    if swap is not None:
+        number, other = swap
+        files |= _files(assignment.deliverable(number), other)
+        packages[other.root.name] = other.root
+        label = f"deliverable{number}={other.root.name}"
+        sources.append(other)
+    title = f"deliverable {deliverable.number}: {deliverable.title}" + (f" [{label}]" if label else "")
+    progress.deliverable(title, len(deliverable.checks))
+    checks = []
+    with tempfile.TemporaryDirectory(prefix="chalkbench-jit-") as folder:
+        compiled = Path(folder, "jit")
+        compiled.mkdir()
+        for source in sources:
+            if source.root == REFERENCE:
+                jit_cache.restore(source.digest, compiled)
+        with Bench(
+            deliverable, files=files, packages=packages, jit_cache=compiled, seed=seed,
+            epochs=epochs, data=data, report=progress.line,
+        ) as bench:  # fmt: skip
+            for check in deliverable.checks:
+                progress.check(check.title)
+                checks.append(_judge(bench, check))
+                progress.checked()
+            training = bench.training
+        if all(source.root == REFERENCE for source in sources):
+            jit_cache.keep(submission.digest, compiled)
+    return DeliverableResult(
+        deliverable.number, deliverable.title, checks, label, counted, training
+    )
+
+
+def _files(deliverable: Deliverable, submission: Submission) -> dict[str, Path]:
+    found = {name: submission.file(deliverable.folder, name) for name in deliverable.files}
+    return {name: path for name, path in found.items() if path is not None}
+
+
+def _judge(bench: Bench, check: Check) -> CheckResult:
+    """One check's outcome as it goes into the result."""
+    began = time.monotonic()
+    try:
+        outcome = bench.judge(check)
+    except Exception as error:
+        # A fault of ours must cost neither the other checks nor an undeserved point.
+        traceback.print_exc(file=sys.stderr)
+        outcome = Outcome("error", f"the grader itself failed: {type(error).__name__}: {error}")
+    return CheckResult(
+        id=check.id,
+        title=check.title,
+        points=check.points,
+        earned=check.points if outcome.verdict == "pass" else 0.0,
+        verdict=outcome.verdict,
+        reason=outcome.reason,
+        seconds=round(time.monotonic() - began, 3),
+    )
+
+
+def versions() -> dict[str, str]:
+    """The versions that numbers depend on."""
+    packages = ("torch", "numpy", "numba", "hypothesis")
+    return {"python": platform.python_version()} | {name: version(name) for name in packages}
+
+
+def hardware() -> str:
+    """The processor and its cores, in words."""
+    name = platform.processor() or platform.machine()
+    try:
+        with open("/proc/cpuinfo") as lines:
+            name = next(line for line in lines if line.startswith("model name")).split(":")[1]
+    except (OSError, StopIteration):
+        pass  # not Linux on x86: the architecture will do
+    return f"{name.strip()}, {os.cpu_count()} cores, {platform.system()}"

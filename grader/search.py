@@ -1,0 +1,102 @@
+"""Look for a case that a submission gets wrong, and shrink it to the simplest one.
+
+Hypothesis draws and shrinks; the seed is the run's secret, and the clock is the check's.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import hypothesis
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.strategies import SearchStrategy
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search ended in.
+
+    Args:
+        tried: cases that were judged.
+        case: the simplest wrong case; None if all were right.
+        reason: why it is wrong.
+        exhausted: the time was up before all cases were tried, with none of them wrong.
+    """
+
+    tried: int
+    case: Any = None
+    reason: str = ""
+    exhausted: bool = False
+
+
+class _TimeIsUp(BaseException):
+    """Ends a search from inside; not an Exception, so that hypothesis does not shrink it."""
+
+
+class _Wrong(Exception):
+    """A case that is wrong: what hypothesis shrinks."""
+
+
+def search(
+    strategy: SearchStrategy,
+    judge: Callable[[Any], str | None],
+    *,
+    seed: int,
+    examples: int,
+    until: float,
+    first: Sequence[Any] = (),
+) -> Search:
+    """Judge cases until one is wrong, then shrink it.
+
+    Args:
+        strategy: where the cases come from.
+        judge: why a case is wrong; None if it is right. What it raises ends the search and
+            is passed on, if no wrong case was found before.
+        seed: of the drawing; the same seed draws the same cases.
+        examples: cases to draw.
+        until: `time.monotonic()` at which the search stops.
+        first: cases that are judged before any is drawn.
+    """
+    tried, wrong = 0, None
+
+    def attempt(case: Any) -> None:
+        nonlocal tried, wrong
+        if time.monotonic() > until:
+            raise _TimeIsUp
+        tried += 1
+        reason = judge(case)
+        if reason:
+            wrong = (case, reason)
+            raise _Wrong(reason)
+
+    @hypothesis.seed(seed)
+    @settings(
+        max_examples=examples,
+        phases=[Phase.generate, Phase.shrink],
+        database=None,
+        deadline=None,
+        derandomize=False,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+        print_blob=False,
+    )
+    @hypothesis.given(strategy)
+    def drawn(case: Any) -> None:
+        attempt(case)
+
+    try:
+        for case in first:
+            attempt(case)
+        with hypothesis.reporting.with_reporter(lambda text: None):
+            drawn()
+    except _TimeIsUp:
+        if wrong is None:
+            return Search(tried, exhausted=True)
+    except _Wrong:
+        pass
+    except Exception:
+        # A worker that dies while a wrong case is being shrunk takes nothing from that case.
+        if wrong is None:
+            raise
+    return Search(tried, *wrong) if wrong else Search(tried)

@@ -1,0 +1,143 @@
+"""Forbidden operators, denied where every road ends: at torch's dispatcher.
+
+Each registered operator whose name a rule matches gets another kernel, which raises.
+It makes no difference by which Python name the operator is called, from which thread,
+inside of which mode, under autograd, vmap or TorchScript: in the end the dispatcher
+looks the kernel up, and finds the one that refuses.
+
+Used in the worker, where it stays for the life of the process, and by `tests/` as a
+context manager.
+"""
+
+import os
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from linecache import getline
+from pathlib import Path
+
+import torch
+
+from .messages import Hit
+from .protocol import clean
+
+# Searched for in the operator's name without namespace and overload. They match
+# _slow_conv2d_forward and qconv2d_pointwise, and leave convert_element_type and the
+# allocator's _alloc_from_pool alone.
+CONVOLUTION = r"conv(\d|_|olution|$)"
+POOLING = r"(max|avg|lp)_(un)?pool"
+FFT = r"fft"
+
+# The backends that compute with real values on the machines this runs on, and the autograd
+# key of all backends that have none of their own (mkldnn, sparse, quantized).
+_KEYS = ("CPU", "MkldnnCPU", "QuantizedCPU", "CUDA", "AutogradOther")
+_KEYS += ("MPS",) if sys.platform == "darwin" else ()
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a deliverable forbids.
+
+    Args:
+        operators: regular expressions; an operator whose bare name contains a match is denied.
+        allowed: regular expressions; an operator whose whole bare name matches is not.
+        sources: regular expressions for `grader.worker.sources`; a name whose whole dotted
+            path matches (`torch.nn.functional.conv2d`) is reported where it is written.
+    """
+
+    operators: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+
+class ForbiddenOperator(RuntimeError):
+    """Submitted code reached an operator that the deliverable forbids."""
+
+
+def forbidden_operators(rules: Rules) -> list[str]:
+    """The full names of all registered operators that `rules` deny, overloads included."""
+    denied = [re.compile(pattern) for pattern in rules.operators]
+    spared = [re.compile(pattern) for pattern in rules.allowed]
+    found = []
+    for full in torch._C._dispatch_get_all_op_names():
+        bare = full.partition("::")[2].partition(".")[0]
+        if any(p.search(bare) for p in denied) and not any(p.fullmatch(bare) for p in spared):
+            found.append(full)
+    return found
+
+
+def locate(folders: Sequence[str]) -> tuple[str, int] | tuple[None, None]:
+    """File and line of the innermost running frame whose code lies in `folders`."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(tuple(folders)):
+            return frame.f_code.co_filename, frame.f_lineno
+        frame = frame.f_back
+    return None, None
+
+
+def short(file: str, folders: Sequence[str]) -> str:
+    """The file's name as its author knows it: relative to its folder of the submission."""
+    for folder in folders:
+        if file.startswith(os.path.join(folder, "")):
+            return clean(os.path.relpath(file, folder), 200)
+    return clean(file, 200)
+
+
+def deny(rules: Rules, folders: Sequence[str | Path], record: Callable[[Hit], object]) -> list[torch.library.Library]:
+    """Make every operator that `rules` forbid raise `ForbiddenOperator`.
+
+    Args:
+        rules: what to forbid.
+        folders: where submitted code lies, to name its line.
+        record: called with each `Hit` before the operator raises.
+
+    Returns:
+        What holds the kernels in place; `Library._destroy` takes them out again.
+    """
+    prefixes = [os.path.join(folder, "") for folder in folders]
+
+    def refusing(operator: str) -> Callable[..., None]:
+        def refuse(*args: object, **kwargs: object) -> None:
+            file, line = locate(prefixes)
+            source = clean(getline(file, line).strip(), 200) if file else None
+            hit = Hit(operator, short(file, prefixes) if file else None, line, source)
+            record(hit)
+            raise ForbiddenOperator(f"the torch operator {hit} is not allowed in this deliverable")
+
+        return refuse
+
+    libraries: dict[str, torch.library.Library] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # replacing a kernel is announced; it is what we are here for
+        for full in forbidden_operators(rules):
+            namespace, _, operator = full.partition("::")
+            if namespace not in libraries:
+                libraries[namespace] = torch.library.Library(namespace, "IMPL")
+            refuse = refusing(f"{namespace}::{operator.partition('.')[0]}")
+            for key in _KEYS:
+                libraries[namespace].impl(operator, refuse, key, allow_override=True)
+    return list(libraries.values())
+
+
+@contextmanager
+def forbidden(rules: Rules, folders: Sequence[str | Path] = ()) -> Iterator[list[Hit]]:
+    """Forbid operators in this process for the length of a `with` block.
+
+    Args:
+        rules: what to forbid.
+        folders: where the code under test lies, so that hits name its lines.
+
+    Returns:
+        The hits, filled while the block runs; also those whose exception was swallowed.
+    """
+    hits: list[Hit] = []
+    libraries = deny(rules, folders, hits.append)
+    try:
+        yield hits
+    finally:
+        for library in libraries:
+            library._destroy()

@@ -1,0 +1,323 @@
+"""Every message that the grader and a worker exchange: a closed list.
+
+Requests go to the worker, replies come back. Each is a strict struct with a tag;
+a message with an unknown tag, an unknown field or a value of another type is refused
+by the decoder. Arrays travel beside the header and are named by their index in it.
+
+Used on both sides, so it imports nothing of this project but its sibling.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import msgspec
+
+from .protocol import ArraySpec, Index, Size, Text
+
+Name = Annotated[str, msgspec.Meta(max_length=128, pattern=r"^[\w.]+$")]
+# "transposed": the last two axes swapped in memory; "sliced": every other element of a row.
+Layout = Literal["contiguous", "channels_last", "transposed", "sliced"]
+
+
+class _Message(msgspec.Struct, forbid_unknown_fields=True, frozen=True, tag_field="kind"):
+    """What all messages share: strictness, and the tag that tells them apart."""
+
+
+# ------------------------------------------------------------------ values in a request
+class Tensor(_Message, tag="tensor"):
+    """Array `index` of the frame, laid out in memory as `layout` says."""
+
+    index: Index
+    requires_grad: bool = False
+    layout: Layout = "contiguous"
+
+
+class Plain(_Message, tag="plain"):
+    """A number, a truth value, a text or None."""
+
+    value: bool | int | float | str | None
+
+
+class Values(_Message, tag="values"):
+    """A list or tuple of values."""
+
+    items: list["Value"]
+    tuple: bool = True
+
+
+class Object(_Message, tag="object"):
+    """Something that an earlier `Build` of this session made."""
+
+    handle: Name
+
+
+Value = Tensor | Plain | Values | Object
+
+
+# ---------------------------------------------------------------------------- requests
+class Load(_Message, tag="load"):
+    """Import one module of the submission. Reply: `Loaded`."""
+
+    module: Name
+
+
+class Call(_Message, tag="call"):
+    """Call `module.name`. Reply: `Result`.
+
+    `grad_outputs` names the upstream gradient of each output (arrays of this frame);
+    with them, the gradients with respect to the tensors in `gradients` come back.
+    """
+
+    module: Name
+    name: Name
+    args: list[Value] = []
+    kwargs: dict[str, Value] = {}
+    grad_outputs: list[Index] = []
+    gradients: list[Index] = []
+
+
+class Build(_Message, tag="build"):
+    """Keep `module.name(*args, **kwargs)` under `handle`. Reply: `Built`."""
+
+    module: Name
+    name: Name
+    handle: Name
+    args: list[Value] = []
+    kwargs: dict[str, Value] = {}
+
+
+class SetParameters(_Message, tag="set-parameters"):
+    """Copy this frame's arrays into the parameters or buffers `names`. Reply: `Done`."""
+
+    handle: Name
+    names: list[str]
+
+
+class GetParameters(_Message, tag="get-parameters"):
+    """All parameters and buffers of an object. Reply: `Parameters`."""
+
+    handle: Name
+
+
+class Forward(_Message, tag="forward"):
+    """Call an object, or one of its methods. Reply: `Result`."""
+
+    handle: Name
+    args: list[Value] = []
+    kwargs: dict[str, Value] = {}
+    method: Name = "__call__"
+    train: bool = True
+    grad_outputs: list[Index] = []
+    gradients: list[Index] = []
+    parameter_gradients: bool = False
+
+
+class Draws(_Message, tag="draws"):
+    """Call the seeding function, then draw from torch, numpy and random. Reply: `Drawn`."""
+
+    module: Name
+    name: Name
+    seed: int
+
+
+class Train(_Message, tag="train"):
+    """Train the submission's network with the submission's own loop.
+
+    The frame's arrays: uint8 images (N, H, W) or (N, H, W, C), integer labels (N,), then
+    one uint8 image array per evaluation. Replies: `Epoch` after each epoch, `Trained`
+    at the end.
+    """
+
+    module: Name
+    epochs: Annotated[int, msgspec.Meta(ge=1, le=1000)]
+    seed: int
+    mean: list[float]  # per channel, of pixel values in [0, 1]
+    std: list[float]
+    handle: Name = "train"
+    network: Name = "Net"
+    seeding: Name | None = "setup_seed"
+    batch_size: Annotated[int, msgspec.Meta(ge=1)] = 500  # of the evaluations
+
+
+Request = Load | Call | Build | SetParameters | GetParameters | Forward | Draws | Train
+
+
+# ----------------------------------------------------------------------------- replies
+class Frame(_Message, tag="frame"):
+    """One line of the submission in a traceback."""
+
+    file: Text
+    line: int
+    function: Text
+    source: Text
+
+
+class Hit(_Message, tag="hit"):
+    """A forbidden operator was reached; the line is the submission's, if one was found."""
+
+    operator: Text
+    file: Text | None = None
+    line: int | None = None
+    source: Text | None = None
+
+    def __str__(self) -> str:
+        if self.file is None:
+            return f"{self.operator} (reached outside of the submission's own lines)"
+        return f"{self.operator} at {self.file}:{self.line}: {self.source}"
+
+
+class Raised(_Message, tag="raised"):
+    """The submission's code raised; `forbidden` if it was for a forbidden operator."""
+
+    type: Text
+    message: Text
+    frames: list[Frame] = []
+    forbidden: bool = False
+
+    def __str__(self) -> str:
+        where = f" ({self.frames[-1].file}:{self.frames[-1].line}: {self.frames[-1].source})" if self.frames else ""
+        return f"{self.type}: {self.message}{where}"
+
+
+class Public(_Message, tag="public"):
+    """One public name of a module."""
+
+    name: Text
+    what: Literal["function", "class", "other"]
+    signature: Text = ""
+    is_module: bool = False  # a subclass of torch.nn.Module
+
+
+class Loaded(_Message, tag="loaded"):
+    """The module was imported."""
+
+    names: list[Public]
+
+
+class Output(_Message, tag="output"):
+    """One value that the submission returned; `index` is None where it was not sent."""
+
+    type: Text
+    index: Index | None = None
+    shape: list[Size] | None = None
+    dtype: Text | None = None
+    requires_grad: bool = False
+    detail: Text = ""  # why it was not sent
+
+
+class Result(_Message, tag="result"):
+    """What a call returned.
+
+    `sequence` says that it was a list or tuple, whose items are `outputs`. `gradients`
+    and `parameter_gradients` are indices of arrays, None where there is no gradient.
+    `changed_inputs` are the arrays that were no longer the same after the call.
+    """
+
+    outputs: list[Output]
+    sequence: bool = False
+    gradients: list[Index | None] = []
+    parameter_gradients: dict[str, Index | None] = {}
+    backward: Raised | None = None
+    changed_inputs: list[Index] = []
+
+
+class Slot(_Message, tag="slot"):
+    """One parameter or buffer; `index` where its values were sent along."""
+
+    name: Text
+    shape: list[Size]
+    dtype: Text
+    requires_grad: bool = False
+    index: Index | None = None
+
+
+class Built(_Message, tag="built"):
+    """An object exists under its handle."""
+
+    type: Text
+    is_module: bool
+    parameters: list[Slot] = []
+    buffers: list[Slot] = []
+
+
+class Parameters(_Message, tag="parameters"):
+    """The values of all parameters and buffers."""
+
+    parameters: list[Slot]
+    buffers: list[Slot]
+
+
+class Done(_Message, tag="done"):
+    """Carried out; there is nothing to say."""
+
+
+class Drawn(_Message, tag="drawn"):
+    """Three arrays: torch.rand(4), numpy.random.rand(4), four of random.random()."""
+
+
+class Epoch(_Message, tag="epoch"):
+    """One epoch is over: the student's own figures, and the network's outputs."""
+
+    epoch: int
+    loss: float | None  # None: not a finite number
+    accuracy: float | None
+    logits: list[Output]  # one per evaluation
+
+
+class Trained(_Message, tag="trained"):
+    """The training loop returned."""
+
+    epochs_reported: int
+    final_logits: list[Output]  # of the network as it was when the loop returned
+
+
+class Refused(_Message, tag="refused"):
+    """The request cannot be carried out as it stands, and why."""
+
+    reason: Text
+
+
+Message = (
+    Loaded | Result | Built | Parameters | Done | Drawn | Epoch | Trained | Raised | Refused
+)  # fmt: skip
+
+
+# --------------------------------------------------------------------------- envelopes
+class RequestHeader(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The header of a frame to the worker."""
+
+    id: str
+    request: Request
+    reply_bytes: Size
+    arrays: list[ArraySpec] = []
+
+
+class ReplyHeader(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The header of a frame from the worker; `id` is the request's."""
+
+    id: Annotated[str, msgspec.Meta(max_length=64)]
+    message: Message
+    final: bool = True
+    hits: list[Hit] = []
+    arrays: list[ArraySpec] = []
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What the zygote is told to fork a session; three descriptors come with it."""
+
+    files: dict[str, str]  # module name -> file
+    packages: dict[str, str]  # package name -> folder
+    scratch: str
+    jit_cache: str
+    threads: int
+    seed: int
+    limits: dict[str, int]  # resource (RLIMIT_ name without the prefix) -> value
+    operators: tuple[str, ...]
+    allowed: tuple[str, ...]
+
+
+decode_request = msgspec.json.Decoder(RequestHeader).decode
+decode_reply = msgspec.json.Decoder(ReplyHeader).decode
+decode_opening = msgspec.json.Decoder(Opening).decode
+encode = msgspec.json.Encoder().encode

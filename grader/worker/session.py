@@ -1,0 +1,234 @@
+"""One session with submitted code: requests, deadlines, and how it ended."""
+
+import contextlib
+import os
+import secrets
+import selectors
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+import torch
+
+from .limits import Limits
+from .messages import Hit, Message, ReplyHeader, Request, RequestHeader, decode_reply, encode
+from .processes import usage
+from .protocol import PREFIX, Array, ProtocolError, array_spec, check_specs, clean, frame, lengths, raw_bytes, split
+from .zygote_status import STATUS
+
+WATCH = 0.25  # seconds between two looks at memory and processes
+Verdict = Literal["timeout", "killed", "error", "invalid"]
+
+
+class WorkerFailure(Exception):
+    """A session ended without the reply that was asked for.
+
+    Args:
+        verdict: "timeout", "killed", "error" or "invalid".
+        reason: one sentence for the student.
+    """
+
+    def __init__(self, verdict: Verdict, reason: str) -> None:
+        super().__init__(f"{verdict}: {reason}")
+        self.verdict, self.reason = verdict, reason
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a worker answered: nothing in it is to be believed before it is checked."""
+
+    message: Message
+    arrays: list[torch.Tensor]
+    hits: list[Hit]  # forbidden operators that were reached since the last reply
+
+
+class Session:
+    """A fresh process that has imported nothing of the submission yet; made by `Worker.session`.
+
+    Args:
+        connection: where requests go and replies come from.
+        output: read end of what the session prints.
+        status: read end of what the zygote tells about the session's end.
+        zygote: process id below which all processes of the session lie.
+        limits: ceilings.
+        ended: called once, when the session is over; ends all its processes.
+    """
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        output: int,
+        status: int,
+        zygote: int,
+        limits: Limits,
+        ended: Callable[[], None],
+    ) -> None:
+        self._connection, self._output, self._status = connection, output, status
+        self._zygote, self._limits, self._ended = zygote, limits, ended
+        self._tail, self._printed = b"", 0
+        self._exit: int | None = None
+        self._failure: WorkerFailure | None = None
+        self._received = _Incoming(0)
+        connection.setblocking(False)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(connection, selectors.EVENT_READ)
+        for descriptor in (output, status):
+            os.set_blocking(descriptor, False)
+            self._selector.register(descriptor, selectors.EVENT_READ)
+
+    def request(
+        self, message: Request, arrays: Sequence[Array] = (), *, wall: float, reply_bytes: int = 1 << 20
+    ) -> Reply:
+        """Send one request and wait for its reply.
+
+        Args:
+            message: what to do.
+            arrays: the arrays that `message` names by index.
+            wall: seconds by the grader's clock, after which every process of the session is killed.
+            reply_bytes: the most bytes of arrays that the reply may hold.
+
+        Raises:
+            WorkerFailure: no proper reply came; the session is over.
+        """
+        replies = list(self.stream(message, arrays, wall=wall, reply_bytes=reply_bytes, most=1))
+        return replies[-1]
+
+    def stream(
+        self,
+        message: Request,
+        arrays: Sequence[Array] = (),
+        *,
+        wall: float,
+        reply_bytes: int = 1 << 20,
+        most: int = 1000,
+    ) -> Iterator[Reply]:
+        """Send one request and yield its replies, the last of which is final.
+
+        Args:
+            wall: seconds for all replies together.
+            reply_bytes: the most bytes of arrays in each of them.
+            most: the most replies.
+        """
+        if self._failure:
+            raise WorkerFailure(self._failure.verdict, f"the session had ended: {self._failure.reason}")
+        deadline = time.monotonic() + wall
+        token = secrets.token_hex(8)
+        header = RequestHeader(token, message, reply_bytes, [array_spec(array) for array in arrays])
+        parts = [raw_bytes(array) for array in arrays]
+        outgoing = [memoryview(frame(encode(header), sum(map(len, parts)))), *parts]
+        try:
+            for _ in range(most):
+                self._exchange(outgoing, deadline, wall, reply_bytes)
+                reply, final = self._take(token, reply_bytes)
+                yield reply
+                if final:
+                    return
+                outgoing = []
+            raise WorkerFailure("invalid", f"more than {most} replies to one request")
+        except ProtocolError as error:
+            raise self._fail("invalid", f"the worker sent {clean(error, 300)}") from None
+        except WorkerFailure as failure:
+            raise self._fail(failure.verdict, failure.reason) from None
+
+    def output_tail(self) -> str:
+        """The end of what the session has printed, without control characters."""
+        with contextlib.suppress(WorkerFailure):
+            self._read_output()
+        return clean(self._tail.decode("utf-8", "replace"), self._limits.output_tail)
+
+    def close(self) -> None:
+        """End the session and every process it started."""
+        if self._failure is None:
+            self._fail("error", "it was closed")
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # ------------------------------------------------------------------- inside
+    def _fail(self, verdict: Verdict, reason: str) -> WorkerFailure:
+        if self._failure is None:
+            self._failure = WorkerFailure(verdict, reason)
+            self._ended()
+            with contextlib.suppress(WorkerFailure):
+                self._read_output()
+            self._selector.close()
+            self._connection.close()
+            os.close(self._output)
+            os.close(self._status)
+            self._output = -1
+        return self._failure
+
+    def _exchange(self, outgoing: list[memoryview], deadline: float, wall: float, reply_bytes: int) -> None:
+        """Write `outgoing` and read until one whole frame has come."""
+        incoming = self._received
+        incoming.payload_limit = reply_bytes
+        looked = time.monotonic()
+        while outgoing or not incoming.complete:
+            now = time.monotonic()
+            if now >= deadline:
+                raise WorkerFailure("timeout", f"no answer within {wall:g} s")
+            if now - looked >= WATCH:
+                self._watch()
+                looked = now
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if outgoing else 0)
+            self._selector.modify(self._connection, events)
+            for key, ready in self._selector.select(min(WATCH, deadline - now)):
+                if key.fileobj == self._output:
+                    self._read_output()
+                elif key.fileobj == self._status:
+                    self._read_status()
+                else:
+                    if ready & selectors.EVENT_WRITE:
+                        self._write(outgoing)
+                    if ready & selectors.EVENT_READ:
+                        self._read(incoming)
+            if self._exit is not None:
+                self._read(incoming)  # what it had sent before it ended
+                if not incoming.complete:
+                    raise _death(self._exit)
+
+    def _take(self, token: str, reply_bytes: int) -> tuple[Reply, bool]:
+        """Decode the frame that has come, and make room for the next."""
+        incoming, self._received = self._received, _Incoming(0)
+        try:
+            header: ReplyHeader = decode_reply(bytes(incoming.header))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise ProtocolError(f"a header that is no message: {error}") from None
+        if header.id != token:
+            raise ProtocolError("a reply that belongs to no request")
+        return Reply(header.message, split(header.arrays, incoming.payload), header.hits), header.final
+
+    def _write(self, outgoing: list[memoryview]) -> None:
+        try:
+            while outgoing:
+                sent = self._connection.send(outgoing[0])
+                outgoing[0] = outgoing[0][sent:]
+                if not outgoing[0]:
+                    outgoing.pop(0)
+        except BlockingIOError:
+            pass
+        except OSError:
+            outgoing.clear()  # closed at the other end: reading tells how
+
+    def _read(self, incoming: "_Incoming") -> None:
+        try:
+            while not incoming.complete:
+                if incoming.missing is None:
+                    incoming.advance()
+                    continue
+                got = self._connection.recv_into(incoming.missing)
+                if not got:
+                    self._closed()
+                    return
+                incoming.received(got)
+        except BlockingIOError:
+            pass
+        except ConnectionError:
+            self._closed()

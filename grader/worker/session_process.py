@@ -1,0 +1,115 @@
+"""A session's process, from the fork to its end: descriptors, limits, then requests."""
+
+import os
+import random
+import resource
+import socket
+import sys
+import tempfile
+import traceback
+
+import numpy as np
+import torch
+
+from . import linux, modules
+from .channel import receive, send
+from .forbid import Rules, deny
+from .messages import Hit, Opening, Refused, ReplyHeader, decode_request, encode
+from .operations import Operations
+from .outgoing import Answer
+from .protocol import ProtocolError, array_spec, split
+
+REQUEST_LIMIT = 1 << 32  # bytes of arrays in one request; CIFAR-10 as float32 has 0.6e9
+CONNECTION = 3
+HITS = 20
+
+
+def run(opening: Opening, connection: int, output: int) -> None:
+    """Become the session, and never return."""
+    try:
+        linux.die_with_parent()
+        _descriptors(connection, output)
+        os.chdir(opening.scratch)
+        _environment(opening)
+        _limits(opening)
+        hits: list[Hit] = []
+        folders = modules.install(opening.files, opening.packages)
+        rules = Rules(opening.operators, opening.allowed)
+        libraries = deny(rules, folders, lambda hit: len(hits) < HITS and hits.append(hit))
+        _serve(socket.socket(fileno=CONNECTION), Operations(folders), hits)
+        del libraries
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(70)
+    os._exit(0)
+
+
+def _descriptors(connection: int, output: int) -> None:
+    """Nothing stays open but the connection, the output and an empty input."""
+    first_free = 1 + max(connection, output)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    connection = os.dup2(connection, first_free + 3)
+    output = os.dup2(output, first_free + 4)
+    os.dup2(nothing, 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.dup2(connection, CONNECTION)
+    os.closerange(CONNECTION + 1, 1 << 16)
+    os.set_inheritable(CONNECTION, False)
+    sys.stdin = open(0)  # noqa: SIM115
+    sys.stdout = open(1, "w", buffering=1, errors="backslashreplace")  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace")  # noqa: SIM115
+
+
+def _environment(opening: Opening) -> None:
+    """Folders to write to, numbers of threads, and the state of the random generators."""
+    threads = str(opening.threads)
+    for name in ("HOME", "TMPDIR", "MPLCONFIGDIR", "XDG_CACHE_HOME", "TORCHINDUCTOR_CACHE_DIR"):
+        os.environ[name] = opening.scratch
+    os.environ.update(NUMBA_CACHE_DIR=opening.jit_cache, NUMBA_NUM_THREADS=threads, OMP_NUM_THREADS=threads)
+    tempfile.tempdir = None
+    torch.set_num_threads(opening.threads)
+    torch.manual_seed(opening.seed)
+    np.random.seed(opening.seed % 2**32)
+    random.seed(opening.seed)
+    if "numba" in sys.modules:  # it read the environment when it was imported
+        sys.modules["numba"].config.reload_config()
+
+
+def _limits(opening: Opening) -> None:
+    for name, value in opening.limits.items():
+        kind = getattr(resource, f"RLIMIT_{name}", None)
+        if kind is None:
+            continue
+        hard = resource.getrlimit(kind)[1]
+        ceiling = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        try:
+            resource.setrlimit(kind, (ceiling, ceiling))
+        except (ValueError, OSError):  # macOS does not know every limit that it names
+            continue
+
+
+def _serve(connection: socket.socket, operations: Operations, hits: list[Hit]) -> None:
+    """Carry out one request after the other until the grader hangs up."""
+    while (received := receive(connection, REQUEST_LIMIT)) is not None:
+        header = decode_request(received[0])
+        arrays = split(header.arrays, received[1])
+
+        def reply(answer: Answer, final: bool, request: str = header.id) -> None:
+            reported, hits[:] = list(hits), []
+            specs = [array_spec(array) for array in answer.arrays]
+            try:
+                send(connection, encode(ReplyHeader(request, answer.message, final, reported, specs)), answer.arrays)
+            except ProtocolError as error:
+                refusal = Refused(f"the reply cannot be sent: {error}")
+                send(connection, encode(ReplyHeader(request, refusal, final, reported)), [])
+
+        def interim(answer: Answer) -> None:
+            reply(answer, final=False)
+
+        answer = operations.answer(header.request, arrays, header.reply_bytes, interim)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        reply(answer, final=True)
+        del arrays, received, answer

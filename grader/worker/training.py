@@ -1,0 +1,91 @@
+"""Run a submission's own training loop, and let the grader see the network after each epoch."""
+
+import math
+import types
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from .messages import Epoch, Train, Trained
+from .outgoing import Answer, Parcel
+
+
+def normalised(images: torch.Tensor, request: Train) -> torch.Tensor:
+    """Pixels in 0-255 as the network is given them.
+
+    Args:
+        images: uint8 (N, H, W) or (N, H, W, C).
+        request: says mean and standard deviation per channel, of values in [0, 1].
+
+    Returns:
+        float32 (N, C, H, W).
+    """
+    planes = images.unsqueeze(1) if images.dim() == 3 else images.permute(0, 3, 1, 2)  # (N, C, H, W)
+    mean = torch.tensor(request.mean).reshape(1, -1, 1, 1)
+    std = torch.tensor(request.std).reshape(1, -1, 1, 1)
+    return planes.float().div_(255).sub_(mean).div_(std).contiguous()
+
+
+def train(
+    request: Train,
+    module: types.ModuleType,
+    arrays: list[torch.Tensor],
+    parcel: Parcel,
+    interim: Callable[[Answer], None],
+) -> Trained:
+    """Seed, build the network, train it, and send its outputs after each epoch.
+
+    The loop is called as `train(net, images, labels, epochs, on_epoch)`, and calls
+    `on_epoch(epoch, loss, accuracy)` itself.
+    """
+    images, labels, *evaluations = arrays
+    if request.seeding is not None:
+        getattr(module, request.seeding)(request.seed)
+    network = getattr(module, request.network)()
+    reported = 0
+    per_reply = parcel.left
+
+    def logits() -> list[torch.Tensor]:
+        return [evaluate(network, images, request) for images in evaluations]
+
+    def on_epoch(epoch: int, loss: float, accuracy: float | None = None) -> None:
+        """What the student's loop calls after each epoch."""
+        nonlocal reported
+        reported += 1
+        if reported > request.epochs:
+            raise ValueError(f"on_epoch was called {reported} times in a training of {request.epochs} epochs")
+        parts = Parcel(per_reply)
+        outputs = [parts.output(values) for values in logits()]
+        interim(Answer(Epoch(int(epoch), _number(loss), _number(accuracy), outputs), parts.arrays))
+
+    getattr(module, request.handle)(network, normalised(images, request), labels.long(), request.epochs, on_epoch)
+    return Trained(reported, [parcel.output(values) for values in logits()])
+
+
+def evaluate(network: nn.Module, images: torch.Tensor, request: Train) -> torch.Tensor:
+    """The network's outputs in evaluation mode; every part of it keeps the mode it was in.
+
+    Returns:
+        What the network gives for each batch, one after the other; (N, classes) if it is
+        the network that was asked for.
+    """
+    modes = [(part, part.training) for part in network.modules()]
+    network.eval()
+    try:
+        with torch.no_grad():
+            # (B, H, W) -> (B, classes)
+            batches = [network(normalised(batch, request)) for batch in images.split(request.batch_size)]
+        return torch.cat(batches)
+    finally:
+        for part, mode in modes:
+            part.training = mode
+
+
+def _number(value: object) -> float | None:
+    """A figure as the student reported it, None if it is not a finite number."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None

@@ -1,0 +1,98 @@
+"""The process that has torch imported and forks a fresh session from itself on request.
+
+It never runs submitted code. It adopts the orphans of its sessions, so that whatever they
+leave behind stays below it in the process tree, where the grader finds it.
+"""
+
+import gc
+import importlib
+import os
+import select
+import signal
+import socket
+import struct
+
+import psutil
+
+from . import linux, session_process
+from .channel import receive_exactly
+from .messages import decode_opening
+from .protocol import PREFIX, lengths
+
+STATUS = struct.Struct("!i")
+
+
+def preload(packages: list[str]) -> None:
+    """Import what sessions would otherwise import one by one; what is missing is left out."""
+    for package in filter(None, packages):
+        try:
+            importlib.import_module(package)
+        except ImportError:
+            continue
+
+
+def serve(control: socket.socket) -> None:
+    """Fork a session per opening until the control connection is closed.
+
+    With an opening come three descriptors: the session's connection, the pipe for what
+    it prints, and a pipe that this process writes the session's exit status to.
+    """
+    linux.adopt_orphans()
+    wake, waker = socket.socketpair()
+    waker.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the grader's to handle
+    signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+    gc.collect()
+    gc.freeze()  # so that a collection in a session does not copy every page
+    statuses: dict[int, int] = {}
+    control.sendall(b"+")
+    while True:
+        ready, _, _ = select.select([control, wake], [], [])
+        if wake in ready:
+            wake.recv(4096)
+            _reap(statuses)
+        if control in ready:
+            prefix, descriptors, _, _ = socket.recv_fds(control, PREFIX.size, 3)
+            if not prefix:
+                break
+            header_length, _ = lengths(prefix, 0)
+            opening = decode_opening(receive_exactly(control, header_length))
+            pid = os.fork()
+            if pid == 0:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                session_process.run(opening, *descriptors[:2])
+            statuses[pid] = descriptors[2]
+            for descriptor in descriptors[:2]:
+                os.close(descriptor)
+    _end_descendants()
+
+
+def _reap(statuses: dict[int, int]) -> None:
+    """Collect the dead; pass on how a session ended."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        if pid in statuses:
+            descriptor = statuses.pop(pid)
+            try:
+                os.write(descriptor, STATUS.pack(os.waitstatus_to_exitcode(status)))
+            except BrokenPipeError:
+                pass  # the grader is no longer interested
+            os.close(descriptor)
+
+
+def _end_descendants() -> None:
+    """The grader is gone: leave nothing behind."""
+    while descendants := psutil.Process().children(recursive=True):
+        for process in descendants:
+            try:
+                process.kill()
+            except psutil.NoSuchProcess:
+                continue
+        _reap({})

@@ -1,0 +1,140 @@
+"""`conv2d`, with the whole contract of `torch.nn.functional.conv2d`, and the choice of its algorithm."""
+
+from __future__ import annotations
+
+import torch
+
+from reference.kernels import autograd, cuda, direct, im2col, naive
+from reference.kernels.arguments import batched, check_alike, check_floating, check_tensor, pair
+from reference.kernels.conv_algorithm import Algorithm
+from reference.kernels.conv_geometry import Geometry
+
+# A new algorithm is one file and one entry here; `choose` says when it is the default.
+ALGORITHMS: dict[str, Algorithm] = {
+    algorithm.name: algorithm for algorithm in (naive.NAIVE, im2col.IM2COL, direct.DIRECT, cuda.CUDA)
+}
+
+
+def conv2d(
+    input: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None = None,
+    stride: int | tuple[int, int] = 1,
+    padding: int | tuple[int, int] | str = 0,
+    dilation: int | tuple[int, int] = 1,
+    groups: int = 1,
+    *,
+    algorithm: str = "auto",
+) -> torch.Tensor:
+    """Convolve images with kernels (cross-correlation, as deep learning means the word).
+
+    Args:
+        input: (N, C, H, W), or (C, H, W) for one image; any strides; N may be 0.
+        weight: (O, C/groups, KH, KW).
+        bias: (O,), added to every pixel of each output channel.
+        stride: steps between windows, an int or (height, width), at least 1.
+        padding: zeros on either side, an int or (height, width), or `'valid'` (none), or `'same'` (as
+            many as keep the image's size; needs stride 1).
+        dilation: steps between taps, an int or (height, width), at least 1.
+        groups: output channels are split into this many groups, each of which sees its own share of
+            the input channels; `groups == C` is a depthwise convolution.
+        algorithm: a key of `ALGORITHMS`, or `"auto"` to choose by shape, dtype and device.
+
+    Returns:
+        (N, O, OH, OW), or (O, OH, OW) for one image, where
+        OH = floor((H + padding - dilation * (KH - 1) - 1) / stride) + 1 with `padding` counted on both sides.
+
+    Raises:
+        TypeError: not tensors, not floating-point, or not one dtype; an argument that is not of ints.
+        ValueError: shapes that do not fit each other, a kernel larger than the padded image, an
+            impossible stride, padding, dilation or groups, an unknown algorithm.
+
+    Reference: HW3, deliverable 1. Dumoulin and Visin, "A guide to convolution arithmetic for deep
+        learning", 2016.
+    """
+    check_tensor(input, "input")
+    check_tensor(weight, "weight")
+    images, was_batched = batched(input, "input")
+    geometry = _geometry(images, weight, stride, padding, dilation, groups)
+    _check_channels(images, weight, bias, geometry)
+    _check_kernel_fits(images, weight, geometry)
+    chosen = choose(images, weight, geometry) if algorithm == "auto" else _named(algorithm, images)
+    output = autograd.Convolution.apply(images, weight, bias, chosen, geometry)  # (N, O, OH, OW)
+    return output if was_batched else output.squeeze(0)
+
+
+def choose(input: torch.Tensor, weight: torch.Tensor, geometry: Geometry) -> Algorithm:
+    """The algorithm that `"auto"` stands for.
+
+    Args:
+        input: (N, C, H, W). weight: (O, C/G, KH, KW).
+        geometry: stride, padding, dilation and groups.
+    """
+    if input.device.type == "cuda":
+        return cuda.CUDA
+    if direct.supports(input) and direct.pays_off(input, weight, geometry):
+        return direct.DIRECT
+    return im2col.IM2COL
+
+
+def _named(name: str, input: torch.Tensor) -> Algorithm:
+    if name not in ALGORITHMS:
+        raise ValueError(f"algorithm must be 'auto' or one of {sorted(ALGORITHMS)}, found {name!r}")
+    if not ALGORITHMS[name].supports(input):
+        raise ValueError(f"algorithm {name!r} does not take {input.dtype} on {input.device}; use 'auto'")
+    return ALGORITHMS[name]
+
+
+def _geometry(input, weight, stride, padding, dilation, groups) -> Geometry:
+    stride, dilation = pair(stride, "stride", 1), pair(dilation, "dilation", 1)
+    groups, _ = pair(groups, "groups", 1)
+    if weight.dim() != 4:
+        raise ValueError(f"weight must have shape (O, C/groups, KH, KW), found shape {tuple(weight.shape)}")
+    if min(weight.shape[2:]) < 1 or weight.shape[0] < 1:
+        raise ValueError(f"weight must have at least one kernel with at least one tap, found shape {tuple(weight.shape)}")
+    if not isinstance(padding, str):
+        ph, pw = pair(padding, "padding", 0)
+        return Geometry(stride, (ph, ph, pw, pw), dilation, groups)
+    if padding == "valid":
+        return Geometry(stride, (0, 0, 0, 0), dilation, groups)
+    if padding != "same":
+        raise ValueError(f"padding must be 'valid', 'same' or numbers, found {padding!r}")
+    if stride != (1, 1):
+        raise ValueError(f"padding='same' keeps the image's size, which needs stride 1, found stride {stride}")
+    total_h, total_w = (d * (k - 1) for d, k in zip(dilation, weight.shape[2:]))
+    top, left = total_h // 2, total_w // 2
+    return Geometry(stride, (top, total_h - top, left, total_w - left), dilation, groups)
+
+
+def _check_channels(input, weight, bias, geometry: Geometry) -> None:
+    check_floating(input, "input")
+    check_alike(weight, "weight", input, "input")
+    groups, (out_channels, per_group) = geometry.groups, weight.shape[:2]
+    if input.shape[1] != per_group * groups:
+        raise ValueError(
+            f"input has {input.shape[1]} channels (shape {tuple(input.shape)}), but weight of shape "
+            f"{tuple(weight.shape)} with groups={groups} needs {per_group * groups}"
+        )
+    if out_channels % groups:
+        raise ValueError(
+            f"groups={groups} must divide the output channels, found weight of shape {tuple(weight.shape)}"
+        )
+    if bias is not None:
+        check_tensor(bias, "bias")
+        check_alike(bias, "bias", input, "input")
+        if tuple(bias.shape) != (out_channels,):
+            raise ValueError(
+                f"bias must have shape ({out_channels},) for weight of shape {tuple(weight.shape)}, "
+                f"found shape {tuple(bias.shape)}"
+            )
+
+
+def _check_kernel_fits(input, weight, geometry: Geometry) -> None:
+    padded = geometry.padded_size(*input.shape[2:])
+    extent = geometry.extent(tuple(weight.shape[2:]))
+    if extent[0] > padded[0] or extent[1] > padded[1]:
+        raise ValueError(
+            f"weight's kernel spans {extent} pixels with dilation {geometry.dilation}, more than the padded "
+            f"image of {padded}: input shape {tuple(input.shape)}, weight shape {tuple(weight.shape)}, "
+            f"padding (top, bottom, left, right) {geometry.padding}"
+        )

@@ -1,0 +1,278 @@
+"""The compiled loops of `direct`: sums and products of shifted rows, held in registers.
+
+Two tiles do all the arithmetic, on flat arrays in which a tap of the kernel is nothing but a shift:
+
+    sum_tile:      out[r, i] = start[r] + sum over taps t of  weight[t, r] * source[offset[t] + i]
+    product_tile:  total[r, t] += sum over i of  grad[r, i] * source[offset[t] + i]
+
+A tile keeps its whole result in vector registers while the sum runs (24 of AVX-512's 32 registers, 12 of
+AVX2's 16), so that a multiply-add costs a fraction of a load. Each is written twice: in numpy, which says
+what it means and runs under `NUMBA_DISABLE_JIT=1`, and as LLVM vectors, which is what runs otherwise. LLVM
+splits vectors that a processor does not have, so the second form is right on every processor.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from numba import types
+from numba.extending import intrinsic
+
+from reference.kernels.compiled import compiled
+from reference.kernels.vectors import VECTOR_BYTES, Vectors
+
+# Vectors per row of a `sum_tile`: 6 rows of them leave registers for the operands.
+VECTORS = 2 if VECTOR_BYTES == 32 else 4
+BLOCK_BYTES = VECTORS * VECTOR_BYTES
+
+
+def _plain_sum_tile(rows: int):
+    def sum_tile(out, out_at, out_step, source, source_at, offsets, weights, weight_at, weight_step, first, end, start, start_at):
+        block = BLOCK_BYTES // out.itemsize
+        for r in range(rows):
+            total = np.full(block, start[start_at + r], out.dtype)
+            for t in range(first, end):
+                at = source_at + offsets[t]
+                total += weights[weight_at + t * weight_step + r] * source[at : at + block]
+            out[out_at + r * out_step : out_at + r * out_step + block] = total
+
+    return sum_tile
+
+
+def _plain_product_tile(rows: int, taps: int):
+    def product_tile(total, total_at, total_step, grad, grad_at, grad_step, source, source_at, offsets, first, length):
+        lanes = VECTOR_BYTES // grad.itemsize
+        for r in range(rows):
+            row = grad[grad_at + r * grad_step :][:length]
+            for t in range(taps):
+                seen = source[source_at + offsets[first + t] :][:length]
+                at = total_at + r * total_step + t * lanes
+                total[at : at + lanes] += (row * seen).reshape(-1, lanes).sum(0)
+
+    return product_tile
+
+
+def _compiled_sum_tile(rows: int):
+    @intrinsic
+    def sum_tile(typingctx, out, out_at, out_step, source, source_at, offsets, weights, weight_at, weight_step, first, end, start, start_at):
+        def codegen(context, builder, signature, args):
+            v = Vectors(context, builder, signature.args[0].dtype)
+            out, out_at, out_step, source, source_at, offsets, weights, weight_at, weight_step, first, end, start, start_at = args
+            out, source, offsets = (v.pointer(signature.args[i], args[i]) for i in (0, 3, 5))
+            weights, start = (v.pointer(signature.args[i], args[i]) for i in (6, 11))
+
+            def number(value):
+                return context.get_constant(types.intp, value)
+
+            def tap(t, totals):
+                source_here = builder.add(source_at, builder.load(v.address(offsets, t)))
+                weight_here = builder.add(weight_at, builder.mul(t, weight_step))
+                seen = [v.load(source, source_here, number(k * v.lanes)) for k in range(VECTORS)]
+                results = []
+                for r in range(rows):
+                    weight = v.splat(weights, weight_here, number(r))
+                    for k in range(VECTORS):
+                        results.append(v.multiply_add(totals[r * VECTORS + k], weight, seen[k]))
+                return results
+
+            starts = [v.splat(start, start_at, number(r)) for r in range(rows) for _ in range(VECTORS)]
+            totals = v.loop(first, end, number(1), starts, tap)
+            for r in range(rows):
+                row = builder.add(out_at, builder.mul(out_step, number(r)))
+                for k in range(VECTORS):
+                    v.store(totals[r * VECTORS + k], out, row, number(k * v.lanes))
+            return context.get_dummy_value()
+
+        n = types.intp
+        return types.void(out, n, n, source, n, offsets, weights, n, n, n, n, start, n), codegen
+
+    return sum_tile
+
+
+def _compiled_product_tile(rows: int, taps: int):
+    @intrinsic
+    def product_tile(typingctx, total, total_at, total_step, grad, grad_at, grad_step, source, source_at, offsets, first, length):
+        def codegen(context, builder, signature, args):
+            v = Vectors(context, builder, signature.args[0].dtype)
+            total, total_at, total_step, grad, grad_at, grad_step, source, source_at, offsets, first, length = args
+            total, grad, source, offsets = (v.pointer(signature.args[i], args[i]) for i in (0, 3, 6, 8))
+
+            def number(value):
+                return context.get_constant(types.intp, value)
+
+            grad_rows = [builder.add(grad_at, builder.mul(grad_step, number(r))) for r in range(rows)]
+            total_rows = [builder.add(total_at, builder.mul(total_step, number(r))) for r in range(rows)]
+            seen_from = [
+                builder.add(source_at, builder.load(v.address(offsets, first, number(t)))) for t in range(taps)
+            ]
+
+            def vector(i, totals):
+                grads = [v.load(grad, row, i) for row in grad_rows]
+                seen = [v.load(source, at, i) for at in seen_from]
+                return [
+                    v.multiply_add(totals[r * taps + t], grads[r], seen[t]) for r in range(rows) for t in range(taps)
+                ]
+
+            starts = [v.load(total, row, number(t * v.lanes)) for row in total_rows for t in range(taps)]
+            totals = v.loop(number(0), length, number(v.lanes), starts, vector)
+            for r, row in enumerate(total_rows):
+                for t in range(taps):
+                    v.store(totals[r * taps + t], total, row, number(t * v.lanes))
+            return context.get_dummy_value()
+
+        n = types.intp
+        return types.void(total, n, n, grad, n, n, source, n, offsets, n, n), codegen
+
+    return product_tile
+
+
+_sum_tile = _plain_sum_tile if numba.config.DISABLE_JIT else _compiled_sum_tile
+_product_tile = _plain_product_tile if numba.config.DISABLE_JIT else _compiled_product_tile
+_sum_6, _sum_3, _sum_1 = (_sum_tile(rows) for rows in (6, 3, 1))
+_product_6_3, _product_3_3, _product_1_3 = (_product_tile(rows, 3) for rows in (6, 3, 1))
+_product_6_1, _product_3_1, _product_1_1 = (_product_tile(rows, 1) for rows in (6, 3, 1))
+
+
+def _span(size, count, stride, phase, corner):
+    """The range of cells r in range(count) with 0 <= r*stride + phase - corner < size."""
+    first = max(0, -((phase - corner) // stride))
+    end = min(count, (size - 1 - phase + corner) // stride + 1)
+    return first, max(first, end)
+
+
+_span_compiled = compiled(_span)
+
+
+def _pack(image, phases, numbers, planes):
+    """Lay an image's pixels (C, H, W) out in its flat planes; cells without a pixel are left as they are."""
+    stride_h, stride_w, top, left, margin, rows, pitch, plane = numbers
+    channels, height, width = image.shape
+    for c in range(channels):
+        for p in range(phases.shape[0]):
+            base = (c * phases.shape[0] + p) * plane + margin
+            row_first, row_end = _span_compiled(height, rows, stride_h, phases[p, 0], top)
+            first, end = _span_compiled(width, pitch, stride_w, phases[p, 1], left)
+            for r in range(row_first, row_end):
+                line = image[c, r * stride_h + phases[p, 0] - top]
+                at, shift = base + r * pitch, phases[p, 1] - left
+                if stride_w == 1:
+                    for q in range(first, end):
+                        planes[at + q] = line[q + shift]
+                else:
+                    for q in range(first, end):
+                        planes[at + q] = line[q * stride_w + shift]
+
+
+def _unpack(plane, phase_h, phase_w, numbers, image):
+    """Copy one phase's flat plane back to its pixels of `image` (H, W)."""
+    stride_h, stride_w, top, left, margin, rows, pitch, _ = numbers
+    height, width = image.shape
+    row_first, row_end = _span_compiled(height, rows, stride_h, phase_h, top)
+    first, end = _span_compiled(width, pitch, stride_w, phase_w, left)
+    for r in range(row_first, row_end):
+        line = image[r * stride_h + phase_h - top]
+        at, shift = margin + r * pitch, phase_w - left
+        if stride_w == 1:
+            for q in range(first, end):
+                line[q + shift] = plane[at + q]
+        else:
+            for q in range(first, end):
+                line[q * stride_w + shift] = plane[at + q]
+
+
+_pack_compiled = compiled(_pack)
+_unpack_compiled = compiled(_unpack)
+
+
+def shifted_sums(source, source_phases, source_numbers, weights, offsets, tap_first, start, target, target_phases, target_numbers, first, end):
+    """Write target images, each phase of them a weighted sum of shifted source planes.
+
+    Forward and input gradient are both this: forward gathers from the phases of the image into the one
+    phase of the output, the gradient gathers from the output into the phases of the image.
+
+    Args:
+        source: (N, C, H, W), packed by `source_phases` and `source_numbers` (see `direct_plan.Grid`).
+        weights: (G, K, R), for each group and tap the weights of the group's R target channels.
+        offsets: (K,) where each tap starts in a group's planes. tap_first: (P + 1,) its range per phase.
+        start: (G*R,) what each target channel starts from.
+        target: (N, G*R, ...), written where a phase has a pixel. first, end: the images to do.
+    """
+    groups, taps, channels = weights.shape
+    block = BLOCK_BYTES // source.itemsize
+    rows, pitch, plane = source_numbers[5], source_numbers[6], source_numbers[7]
+    per_group = source.shape[1] // groups * source_phases.shape[0] * plane
+    length = -(-target_numbers[5] * pitch // block) * block
+    planes = np.zeros(groups * per_group + pitch + block, source.dtype)
+    sums = np.empty(6 * length, source.dtype)
+    flat = weights.reshape(-1)
+    for n in range(first, end):
+        _pack_compiled(source[n], source_phases, source_numbers, planes)
+        for g in range(groups):
+            for p in range(target_phases.shape[0]):
+                t0, t1 = tap_first[p], tap_first[p + 1]
+                r = 0
+                while r < channels:
+                    size = 6 if channels - r >= 6 else 3 if channels - r >= 3 else 1
+                    weight_at, start_at = g * taps * channels + r, g * channels + r
+                    for i in range(0, length, block):
+                        at = g * per_group + i
+                        if size == 6:
+                            _sum_6(sums, i, length, planes, at, offsets, flat, weight_at, channels, t0, t1, start, start_at)
+                        elif size == 3:
+                            _sum_3(sums, i, length, planes, at, offsets, flat, weight_at, channels, t0, t1, start, start_at)
+                        else:
+                            _sum_1(sums, i, length, planes, at, offsets, flat, weight_at, channels, t0, t1, start, start_at)
+                    for k in range(size):
+                        plane_of_sums = sums[k * length : (k + 1) * length]
+                        image = target[n, start_at + k]
+                        _unpack_compiled(plane_of_sums, target_phases[p, 0], target_phases[p, 1], target_numbers, image)
+                    r += size
+
+
+def shifted_products(grad, grad_phases, grad_numbers, input, input_phases, input_numbers, offsets, total, first, end):
+    """Add to `total` the products of every output plane with every shifted input plane.
+
+    Args:
+        grad: (N, O, OH, OW). input: (N, C, H, W). Each packed by its phases and numbers.
+        offsets: (K,) where each tap starts in a group's planes.
+        total: (G, O/G, K, lanes), one partial sum per vector lane; the caller adds the lanes.
+        first, end: the images to do.
+    """
+    groups, channels, taps, lanes = total.shape
+    grad_plane = -(-grad_numbers[7] // lanes) * lanes  # whole vectors; the lanes past the end stay zero
+    stride_h, stride_w, top, left, margin, rows, pitch, _ = grad_numbers
+    aligned = (stride_h, stride_w, top, left, margin, rows, pitch, grad_plane)
+    per_group = input.shape[1] // groups * input_phases.shape[0] * input_numbers[7]
+    grads = np.zeros(groups * channels * grad_plane, grad.dtype)
+    planes = np.zeros(groups * per_group + pitch + lanes, grad.dtype)
+    flat = total.reshape(-1)
+    for n in range(first, end):
+        _pack_compiled(input[n], input_phases, input_numbers, planes)
+        _pack_compiled(grad[n], grad_phases, aligned, grads)
+        for g in range(groups):
+            r = 0
+            while r < channels:
+                size = 6 if channels - r >= 6 else 3 if channels - r >= 3 else 1
+                o, source, step = g * channels + r, g * per_group, taps * lanes
+                t = 0
+                while t < taps:
+                    at = (o * taps + t) * lanes
+                    three = t + 3 <= taps
+                    if size == 6 and three:
+                        _product_6_3(flat, at, step, grads, o * grad_plane, grad_plane, planes, source, offsets, t, grad_plane)
+                    elif size == 3 and three:
+                        _product_3_3(flat, at, step, grads, o * grad_plane, grad_plane, planes, source, offsets, t, grad_plane)
+                    elif three:
+                        _product_1_3(flat, at, step, grads, o * grad_plane, grad_plane, planes, source, offsets, t, grad_plane)
+                    elif size == 6:
+                        _product_6_1(flat, at, step, grads, o * grad_plane, grad_plane, planes, source, offsets, t, grad_plane)
+                    elif size == 3:
+                        _product_3_1(flat, at, step, grads, o * grad_plane, grad_plane, planes, source, offsets, t, grad_plane)
+                    else:
+                        _product_1_1(flat, at, step, grads, o * grad_plane, grad_plane, planes, source, offsets, t, grad_plane)
+                    t += 3 if three else 1
+                r += size
+
+
+shifted_sums_compiled = compiled(shifted_sums)
+shifted_products_compiled = compiled(shifted_products)

@@ -1,0 +1,1 @@
+"""The Modules over `reference.kernels`."""

@@ -1,0 +1,282 @@
+"""Reports: nothing lost, nothing misread, and nothing a submission wrote acts on who reads it."""
+
+import io
+import json
+import math
+
+import msgspec
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from grader.report import json_file, plots, terminal
+from grader.report.files import write_files
+from grader.report.json_file import ResultFileError
+from grader.report.text import clean
+from grader.result import CheckResult, DeliverableResult, Epoch, Result, Training
+
+
+def check(name, verdict="pass", reason="", points=4.0):
+    earned = points if verdict == "pass" else 0.0
+    return CheckResult(name, f"title of {name}", points, earned, verdict, reason, 0.1)
+
+
+def epoch(number, **changed):
+    values = dict(
+        epoch=number, train_loss=0.5 / number, train_accuracy=0.9 + 0.01 * number, val_loss=0.6 / number,
+        val_accuracy=0.88 + 0.02 * number, reported_loss=0.4, reported_accuracy=0.91, seconds=2.0 * number,
+    )  # fmt: skip
+    return Epoch(**values | changed)
+
+
+def training(epochs=5, **changed):
+    return Training([epoch(n, **changed) for n in range(1, epochs + 1)], 31.0, 60_000, 5_000, 10_000, 0.9)
+
+
+def deliverable(number=1, checks=None, **options):
+    return DeliverableResult(number, f"Part {number}", checks or [check("a")], **options)
+
+
+def result(deliverables=None, **changed):
+    values = dict(
+        assignment="hw3", submission="alice", digest="ab" * 32, data="real", data_source="MNIST (IDX files)",
+        data_digest="cd" * 32, seed=1234567, isolation="process", started="2026-01-02T03:04:05Z", seconds=12.5,
+        versions={"python": "3.12", "torch": "2.10"}, hardware="2 cores", deliverables=deliverables or [deliverable()],
+    )  # fmt: skip
+    return Result(**values | changed)
+
+
+def shown(graded, width=80, **options):
+    console = Console(width=width, file=io.StringIO(), **options)
+    terminal.render(graded, console)
+    return console.file.getvalue()
+
+
+def words(graded, **options):
+    """What is shown, without the boxes and line breaks of a table."""
+    return " ".join(shown(graded, **options).replace("│", " ").split())
+
+
+def test_the_table_says_check_points_verdict_and_reason():
+    graded = result([deliverable(checks=[check("a"), check("b", "timeout", "no answer within 10 s", 2.5)])])
+    text = words(graded)
+    assert "title of a 4/4 pass" in text
+    assert "title of b 0/2.5 timeout no answer within 10 s" in text
+    assert "1 of 2 passed 4/6.5" in text
+    assert "Total 4 of 6.5 points: 1 of 2 checks passed" in text
+
+
+@pytest.mark.parametrize("verdict", ["pass", "fail", "error", "timeout", "killed", "not-run", "invalid"])
+def test_every_verdict_is_a_word_and_a_colour(verdict):
+    text = shown(result([deliverable(checks=[check("a", verdict)])]), force_terminal=True, color_system="standard")
+    line = next(line for line in text.splitlines() if "title of a" in line)
+    assert verdict in line
+    assert "\x1b[" in line
+
+
+def test_all_passed_is_said_in_the_last_line():
+    assert shown(result()).rstrip().splitlines()[-1] == "Total 4 of 4 points: every check passed"
+
+
+def test_what_the_grade_rests_on_is_shown():
+    text = words(result())
+    for part in ("alice", "abababababab", "real: MNIST (IDX files)", "--seed 1234567", "process", "12.5 s", "torch 2.10", "2 cores"):
+        assert part in text
+
+
+def test_nothing_is_wider_than_eighty_columns():
+    long = "MyFConv2D(input=torch.Size([2, 3, 17, 11]), " * 5 + "x" * 200
+    runs = [
+        deliverable(2, [check("a", "error", long)], training=training()),
+        deliverable(2, [check("a", "fail", long)], swap="deliverable1=" + "folder/" * 20, counted=False),
+    ]
+    text = shown(result(runs, submission="s/" * 90, data_source="d" * 300, data="synthetic"))
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.count("x") >= 200  # folded, not cut
+
+
+def test_a_swapped_run_is_shown_beside_and_not_counted():
+    runs = [
+        deliverable(2, [check("a", "error", "boom"), check("b", "not-run", "nothing to measure")]),
+        deliverable(2, [check("a"), check("b", "fail", "too low")], swap="deliverable1=reference", counted=False),
+    ]
+    text = words(result(runs))
+    assert "title of a 0/4 error pass boom" in text
+    assert "title of b 0/4 not-run fail nothing to measure swapped: too low" in text
+    assert "swapped: with deliverable1=reference" in text
+    assert "not counted" in text
+    assert "Total 0 of 8 points" in text
+
+
+def test_a_counted_swap_is_named_in_the_title():
+    assert "Deliverable 2: Part 2 (with deliverable1=reference)" in words(
+        result([deliverable(2, swap="deliverable1=reference")])
+    )
+
+
+def test_a_training_is_summed_up_and_its_validation_set_called_the_test_set():
+    text = words(result([deliverable(2, training=training())]))
+    assert "trained 5 epochs on 60,000 images in 31 s" in text
+    assert "validation accuracy 98.00 % (required: 90 %) on 10,000 images, which are the test set" in text
+
+
+def test_synthetic_data_cannot_be_missed():
+    text = shown(result([deliverable(2, training=training())], data="synthetic", data_source="synthetic digits, seed 0"))
+    lines = text.rstrip().splitlines()
+    assert "NOT THE REAL DATA" in lines[0]
+    assert text.count("NOT THE REAL DATA") == 2  # a long report scrolls: at its end too
+    assert lines[-1].endswith("(on SYNTHETIC data)")
+    assert "10,000 SYNTHETIC images" in " ".join(lines)
+    assert "SYNTHETIC" not in shown(result())
+
+
+def test_a_submissions_own_words_are_plain_text():
+    evil = "[bold red]PASS[/] \x1b[2J\x1b]0;title\x07\u202egnp\x9b31m [/nonsense]\ud800"
+    graded = result([deliverable(checks=[check("a", "fail", evil)])], submission=evil)
+    text = shown(graded)
+    assert "[bold red]PASS[/]" in text
+    assert "[/nonsense]" in text
+    assert not set(text) & set("\x1b\x07\x9b\u202e\ud800")
+    text.encode()
+
+
+def test_clean_keeps_lines_and_letters_and_cuts_what_is_endless():
+    assert clean("Größe\t漢字\r\nzweite Zeile") == "Größe    漢字\nzweite Zeile"
+    assert clean("a" * 5000) == "a" * 1999 + "…"
+
+
+def test_json_comes_back_as_it_was(tmp_path):
+    graded = result([deliverable(), deliverable(2, swap="deliverable1=reference", counted=False, training=training())])
+    path = tmp_path / "new" / "result.json"
+    assert json_file.write(graded, path) == [path]
+    assert json_file.read(path) == graded
+    assert [entry.name for entry in path.parent.iterdir()] == ["result.json"]
+
+
+def test_a_diverged_training_comes_back_as_nan(tmp_path):
+    path = tmp_path / "result.json"
+    json_file.write(result([deliverable(2, training=training(val_loss=math.nan, reported_loss=math.inf))]), path)
+    json.loads(path.read_text(), parse_constant=pytest.fail)  # no NaN or Infinity, which are no JSON
+    measured = json_file.read(path).deliverables[0].training.epochs[0]
+    assert math.isnan(measured.val_loss)
+    assert math.isnan(measured.reported_loss)
+    assert measured.train_loss == 0.5
+
+
+def change(content, path, value):
+    *parents, last = path
+    for key in parents:
+        content = content[key]
+    content[last] = value
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (["schema"], "chalkbench/result/0", "expected the schema 'chalkbench/result/1', found the schema 'chalkbench/result/0'"),
+        (["schema"], None, "without a schema"),
+        (["extra"], 1, "extra"),
+        (["seed"], "7", "seed"),
+        (["seed"], None, "seed"),
+        (["deliverables", 0, "checks", 0, "verdict"], "passed", "verdict"),
+        (["deliverables", 0, "training"], {"epochs": [None]}, "training"),
+        (["deliverables"], {"a": 1}, "deliverables"),
+    ],
+)
+def test_a_file_of_another_shape_is_refused(tmp_path, path, value, message):
+    content = msgspec.to_builtins(result())
+    change(content, path, value)
+    file = tmp_path / "result.json"
+    file.write_text(json.dumps(content))
+    with pytest.raises(ResultFileError, match=message) as caught:
+        json_file.read(file)
+    assert str(file) in str(caught.value)
+    assert "grade again" in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]", b"3", b"null", b'{"a": 1}'])
+def test_a_foreign_file_is_refused(tmp_path, content):
+    file = tmp_path / "result.json"
+    file.write_bytes(content)
+    with pytest.raises(ResultFileError, match=r"result\.json: expected"):
+        json_file.read(file)
+
+
+def drawn(tmp_path, trained, **options):
+    path = tmp_path / "curves.png"
+    plots.curves(trained, path, **{"title": "hw3 deliverable 2", "data": "MNIST"} | options)
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
+def pixels(image, colour):
+    """How many pixels have a colour of the palette, edges aside."""
+    rgb = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    return int((abs(image - rgb).max(axis=-1) < 8).sum())
+
+
+@pytest.mark.parametrize("epochs", [1, 5, 40])
+def test_curves_show_both_sets_and_the_required_accuracy(tmp_path, epochs):
+    trained = training(epochs, val_accuracy=0.95, train_accuracy=0.97)
+    image = drawn(tmp_path, trained)
+    for style in (plots.TRAINING, plots.VALIDATION, plots.REQUIRED):
+        assert pixels(image, style["color"]) > 100
+    assert [path.name for path in tmp_path.iterdir()] == ["curves.png"]
+
+
+def test_the_title_is_drawn_whatever_characters_it_has(tmp_path):
+    plain = drawn(tmp_path, training(), data="")
+    assert (drawn(tmp_path, training(), data="costs $x and $\\frac{ \x1b[0m" + "long " * 90) != plain).any()
+
+
+def test_a_diverged_training_is_drawn_up_to_where_it_diverged(tmp_path):
+    trained = training()
+    broken = [epoch(n, val_loss=math.nan, val_accuracy=math.nan) for n in range(3, 6)]
+    image = drawn(tmp_path, msgspec.structs.replace(trained, epochs=trained.epochs[:2] + broken))
+    assert pixels(image, plots.VALIDATION["color"]) > 100
+    drawn(tmp_path, training(val_loss=math.nan, val_accuracy=math.nan, train_loss=math.inf, train_accuracy=math.nan))
+
+
+def test_a_training_without_epochs_has_no_curves(tmp_path):
+    with pytest.raises(ValueError, match="at least one epoch"):
+        plots.curves(training(0), tmp_path / "curves.png", title="", data="")
+    assert plots.write(result([deliverable(2, training=training(0))]), tmp_path / "result.json") == []
+
+
+def test_drawing_leaves_pyplot_alone(tmp_path):
+    from matplotlib import pyplot
+
+    drawn(tmp_path, training())
+    assert pyplot.get_fignums() == []
+
+
+def test_every_file_of_a_result_lies_beside_its_json(tmp_path):
+    graded = result([
+        deliverable(1),
+        deliverable(2, training=training()),
+        deliverable(2, training=training(), swap="deliverable1=../a b", counted=False),
+    ])  # fmt: skip
+    written = write_files(graded, tmp_path / "out" / "alice.json")
+    assert [path.name for path in written] == [
+        "alice.json",
+        "alice-deliverable2-curves.png",
+        "alice-deliverable2-deliverable1----a-b-curves.png",
+    ]
+    assert all(path.is_file() and path.parent == tmp_path / "out" for path in written)
+
+
+def test_plots_of_an_earlier_run_do_not_stay_beside_a_new_result(tmp_path):
+    path = tmp_path / "alice.json"
+    write_files(result([deliverable(2, training=training())]), path)
+    (tmp_path / "bob-deliverable2-curves.png").touch()
+    write_files(result(), path)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["alice.json", "bob-deliverable2-curves.png"]
+
+
+def test_a_plot_of_synthetic_data_says_so(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(plots, "curves", lambda trained, path, *, title, data: seen.append((title, data)))
+    plots.write(result([deliverable(2, training=training())], data="synthetic", data_source="digits"), tmp_path / "r.json")
+    assert seen == [("hw3 deliverable 2: Part 2", "SYNTHETIC STAND-IN, not the real data: digits")]
