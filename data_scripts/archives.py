@@ -49,7 +49,8 @@ def tar_members(path: Path, max_member: int) -> Iterator[tuple[PurePosixPath, by
         DataError: the archive is damaged, unreadable or too large.
     """
     try:
-        with OPENERS[path.suffix](path, "rb") as stream, tarfile.open(fileobj=Capped(stream, path), mode="r|") as tar:
+        with OPENERS[path.suffix](path, "rb") as stream:
+            tar = tarfile.open(fileobj=Capped(stream, path), mode="r|")
             for member in tar:
                 if not member.isreg():
                     continue

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from data_scripts.archives import folder_members, tar_members
+from data_scripts.archives import MEND, folder_members, tar_members
 from data_scripts.dataset import Arrays
 from data_scripts.errors import DataError
 from data_scripts.progress import progress_bar
@@ -28,7 +28,6 @@ FOLDER = "cifar-10-batches-py"
 ARCHIVES = ("cifar-10-python.tar.gz", "cifar-10-python.tar.xz", "cifar-10-python.tar")
 SUBFOLDERS = (".", "cifar10", "cifar-10")
 MAX_BATCH = 64 << 20  # bytes; a real one has 31 MB
-MEND = "delete it and run: python -m data_scripts.fetch cifar10 (or name a whole copy with --from DIR)"
 
 
 def read_batches(spec: Spec, folder: Path) -> tuple[Arrays, str] | None:
@@ -66,9 +65,7 @@ def assembled(
                 advance(1)
     missing = [name for name in spec.md5 if name not in batches]
     if missing:
-        raise DataError(
-            origin, expected=", ".join(spec.md5), found=f"no {', '.join(missing)}", mend=MEND
-        )
+        raise DataError(origin, expected=", ".join(spec.md5), found=f"no {', '.join(missing)}", mend=MEND)
     *train, test = (batches[name] for name in spec.md5)
     arrays = Arrays(
         np.concatenate([images for images, _ in train]), np.concatenate([labels for _, labels in train]), *test

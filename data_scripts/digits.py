@@ -1,155 +1,143 @@
 """Synthetic digits: 28x28 grey images in place of MNIST.
+
+A glyph of many typefaces or a handwritten figure (see `glyphs`) is turned,
+slanted, stretched and bent, then drawn with a stroke of random width that
+swells and thins along the way, with rough edges and soft borders. As in MNIST
+the ink's bounding box is scaled to 20 pixels on its longer side and its centre
+of mass put in the middle of the image.
+
+HW3's Figure 1 network, trained on these 60,000 digits alone for five epochs,
+scores 93.60 ± 0.51 % on MNIST's 10,000 test images (mean and standard deviation
+over 3 seeds; docs/data.md has the command, and how the numbers below were chosen).
+
+Reference: Simard, Steinkraus, Platt, "Best practices for convolutional neural
+networks applied to visual document analysis" (2003), for elastic distortion;
+LeCun, Cortes, Burges, "The MNIST database of handwritten digits", for the frame.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
+from scipy import ndimage
 
+from data_scripts.batches import in_batches
 from data_scripts.dataset import Arrays
-from data_scripts.progress import progress_bar
+from data_scripts.elastic import Bend, Waves, per_image
+from data_scripts.glyphs import HEIGHT, Bank, bank
+from data_scripts.glyphs import SIDE as TILE
 
 SIDE = 28  # pixels
 BOX = 20.0  # pixels; MNIST scales the longer side of a digit's bounding box to this
-BATCH = 1000  # images; a batch has its own random stream, so the result does not depend on threads
-WAVES = 3  # frequencies per axis of the elastic distortion
+REACH = 0.95  # heights; how far from a glyph's middle its ink is looked for
 
-# Chances and spreads. Widths are in units of the glyph's height.
-PEN_CHANCE = 0.7  # glyphs drawn with a pen of constant width instead of their own outline
-LOOKALIKE_CHANCE = 0.3  # a sign that is written like the digit, where there is one
-ROTATION = 0.16  # radians, standard deviation
-SHEAR = 0.22
-ASPECT = 0.22  # of log(width / height)
-WAIST = 0.08
-ELASTIC = 0.055  # of the first wave, standard deviation
-PEN_WIDTH = (0.035, 0.10)  # radius
-OUTLINE_SHIFT = (-0.02, 0.045)  # how much bolder than the face
-PRESSURE = 0.25  # relative change of the pen's width along the stroke
-EDGE_NOISE = 0.12  # pixels, standard deviation
-SOFTNESS = (1.2, 2.0)  # pixels from paper to full ink
-FAINTEST = 0.8  # ink of the faintest pen
+# How often each style of glyph is taken.
+SHARES = {"outline": 0.15, "pen": 0.3, "lookalike": 0.1, "hand": 0.45}
+# Widths are in units of the glyph's height.
+PEN_RADIUS = (0.035, 0.10)
+BOLDER = (-0.02, 0.045)  # what an outline grows by
+PRESSURE = 0.15  # relative change of the width along the stroke, standard deviation
+OUTLINE_PRESSURE = 0.04  # of an outline, in heights, times PRESSURE
+# In pixels.
+EDGE_NOISE = 0.12  # standard deviation
+SOFTNESS = (0.9, 1.6)  # from paper to full ink
+FAINTEST = 0.95  # ink of the faintest pen
 
 
 def generate(seed: int, train_count: int, test_count: int) -> Arrays:
-    from data_scripts.glyphs import bank
+    """Make the set.
 
-    bank()
-    train, test = np.random.SeedSequence(seed).spawn(2)
-    with progress_bar("draw digits", total=train_count + test_count) as advance:
-        return Arrays(*drawn(train, train_count, advance), *drawn(test, test_count, advance))
+    Args:
+        seed: equal seeds and counts, equal images.
+        train_count, test_count: numbers of images.
 
-
-def drawn(seeds, count, advance):
-    sizes = [min(BATCH, count - start) for start in range(0, count, BATCH)]
-    def one(job):
-        size, s = job
-        batch = draw_batch(np.random.default_rng(s), size)
-        advance(size)
-        return batch
-    with ThreadPoolExecutor(2) as pool:
-        batches = list(pool.map(one, zip(sizes, seeds.spawn(len(sizes)), strict=True)))
-    images, labels = zip(*batches)
-    return np.concatenate(images), np.concatenate(labels)
+    Returns:
+        uint8 images (N, 28, 28) and labels (N,) of both parts.
+    """
+    glyphs = bank()  # before the threads start, so that only one renders it
+    return in_batches("draw digits", lambda rng, count: drawn(rng, count, glyphs), seed, train_count, test_count)
 
 
-def draw_batch(rng, n):
-    from data_scripts.glyphs import HEIGHT, bank
-    b = bank()
-    labels = rng.integers(0, 10, n)
-    glyphs = choose(rng, labels)
-    pen = b.pen[glyphs]
-    width = np.where(pen, rng.uniform(*PEN_WIDTH, n), rng.uniform(*OUTLINE_SHIFT, n)).astype(np.float32)
-    warp = Warp(rng, n)
-    pressure = waves(rng, n, PRESSURE)
-    soft = rng.uniform(*SOFTNESS, n).astype(np.float32)
-    # first look
-    grid = np.linspace(-0.95, 0.95, SIDE, dtype=np.float32)
-    ys = xs = np.broadcast_to(grid, (n, SIDE))
-    d = warp.sample(glyphs, ys, xs)
-    w = thickness(width, pen, pressure, ys, xs)
-    ink = d < w
-    rows, cols = ink.any(2), ink.any(1)
-    step = grid[1] - grid[0]
-    top, bottom = grid[rows.argmax(1)], grid[SIDE - 1 - rows[:, ::-1].argmax(1)]
-    left, right = grid[cols.argmax(1)], grid[SIDE - 1 - cols[:, ::-1].argmax(1)]
-    longer = np.maximum(bottom - top, right - left) + step
-    scale = (longer / BOX).astype(np.float32)  # heights per pixel
-    mass = ink.sum((1, 2)).clip(1)
-    cy = (ink.sum(2) @ grid) / mass
-    cx = (ink.sum(1) @ grid) / mass
-    pix = np.arange(SIDE, dtype=np.float32) - (SIDE - 1) / 2
-    ys = cy[:, None] + scale[:, None] * pix
-    xs = cx[:, None] + scale[:, None] * pix
-    d = warp.sample(glyphs, ys, xs)
-    w = thickness(width, pen, pressure, ys, xs)
-    px = (w - d) / scale[:, None, None]
-    px += EDGE_NOISE * rng.standard_normal(px.shape, dtype=np.float32)
-    ink = np.clip(0.5 + px / soft[:, None, None], 0, 1)
-    ink *= rng.uniform(FAINTEST, 1, (n, 1, 1)).astype(np.float32)
+def drawn(rng: np.random.Generator, count: int, glyphs: Bank) -> tuple[np.ndarray, np.ndarray]:
+    """A batch of digits: uint8 (N, 28, 28), labels uint8 (N,)."""
+    labels = rng.integers(0, 10, count)  # (N,)
+    chosen = chosen_glyphs(rng, labels, glyphs)
+    figure = Figure(rng, glyphs, chosen)
+    soft, faint = per_image(rng, count, *SOFTNESS), per_image(rng, count, FAINTEST, 1)
+
+    look = np.linspace(-REACH, REACH, SIDE, dtype=np.float32)  # a first look finds where the ink is
+    rows = np.broadcast_to(look, (count, SIDE))
+    middle_y, middle_x, longer = ink_frame(figure.depth(rows, rows) > 0, look)
+    scale = longer / np.float32(BOX)  # (N, 1) heights per pixel
+    pixels = np.arange(SIDE, dtype=np.float32) - (SIDE - 1) / 2
+    depth = figure.depth(middle_y + scale * pixels, middle_x + scale * pixels) / scale[:, :, None]
+    depth += EDGE_NOISE * rng.standard_normal(depth.shape, dtype=np.float32)
+    ink = np.clip(0.5 + depth / soft, 0, 1) * faint
     return np.rint(ink * 255).astype(np.uint8), labels.astype(np.uint8)
 
 
-def thickness(width, pen, pressure, ys, xs):
-    f = evaluate(pressure, ys, xs)
-    return width[:, None, None] + np.where(pen, width, 0.04)[:, None, None].astype(np.float32) * f
-
-
-def waves(rng, n, std):
-    f = np.arange(WAVES)
-    damp = 1 / (1 + f[:, None] + f[None, :])
-    a = rng.standard_normal((n, WAVES, WAVES), dtype=np.float32) * (std * damp).astype(np.float32)
-    ph = rng.uniform(0, 2*np.pi, (2, n, 1, WAVES)).astype(np.float32)
-    return a, ph
-
-
-def evaluate(wave, ys, xs):
-    a, ph = wave
-    k = (np.pi * np.arange(1, WAVES + 1)).astype(np.float32)
-    by = np.sin(ys[:, :, None] * k + ph[0])
-    bx = np.sin(xs[:, :, None] * k + ph[1])
-    return by @ a @ bx.transpose(0, 2, 1)
-
-
-class Warp:
-    def __init__(self, rng, n):
-        angle = rng.normal(0, ROTATION, n)
-        shear = rng.normal(0.1, SHEAR, n)
-        aspect = np.exp(rng.normal(0.1, ASPECT, n))
-        c, s = np.cos(angle), np.sin(angle)
-        # source = M @ output ; x_src = (c x + s y + shear*y)/aspect
-        self.m = np.stack([c + 0 * c, -s, s / aspect + shear, c / aspect]).astype(np.float32)  # yy, yx, xy, xx
-        self.waist = rng.normal(0, WAIST, n).astype(np.float32)
-        self.dy, self.dx = waves(rng, n, ELASTIC), waves(rng, n, ELASTIC)
-
-    def sample(self, glyphs, ys, xs):
-        from scipy import ndimage
-        from data_scripts.glyphs import HEIGHT, SIDE as TILE, bank
-        b = bank()
-        y, x = ys[:, :, None], xs[:, None, :]
-        yy, yx, xy, xx = (v[:, None, None] for v in self.m)
-        sy = yy * y + yx * x + evaluate(self.dy, ys, xs)
-        sx = xy * y + xx * x + evaluate(self.dx, ys, xs)
-        sy = sy + self.waist[:, None, None] * (1 - 4 * sy * sy).clip(0)
-        sy = np.clip(sy * HEIGHT + (TILE - 1) / 2, 0, TILE - 1.001) + (glyphs * TILE)[:, None, None]
-        sx = np.clip(sx * HEIGHT + (TILE - 1) / 2, 0, TILE - 1)
-        flat = b.distances.reshape(-1, TILE)
-        return ndimage.map_coordinates(flat, np.stack([sy, sx]), order=1, output=np.float32)
-
-
-def choose(rng, labels):
-    from data_scripts.glyphs import bank
-    b = bank()
-    pen = rng.random(len(labels)) < PEN_CHANCE
-    look = rng.random(len(labels)) < LOOKALIKE_CHANCE
-    glyphs = np.zeros(len(labels), np.int64)
+def chosen_glyphs(rng: np.random.Generator, labels: np.ndarray, glyphs: Bank) -> np.ndarray:
+    """A glyph's index for each label, by the styles' shares; (N,)."""
+    chosen = np.empty_like(labels)
     for digit in range(10):
-        for p in (False, True):
-            for l in (False, True):
-                where = np.flatnonzero((labels == digit) & (pen == p) & (look == l))
-                cand = np.flatnonzero((b.labels == digit) & (b.pen == p) & (b.lookalike == l))
-                if len(cand) == 0:
-                    cand = np.flatnonzero((b.labels == digit) & (b.pen == p))
-                glyphs[where] = rng.choice(cand, len(where))
-    return glyphs
+        weight = np.zeros(len(glyphs.labels))
+        for style, share in SHARES.items():
+            those = (glyphs.labels == digit) & (glyphs.styles == style)
+            weight[those] = share / max(1, those.sum())
+        where = labels == digit
+        chosen[where] = rng.choice(len(weight), where.sum(), p=weight / weight.sum())
+    return chosen
+
+
+class Figure:
+    """One bent glyph per image, that can be looked at on any grid.
+
+    Args:
+        rng: draws the distortions and the widths.
+        glyphs: the bank.
+        chosen: the glyph of each image, (N,).
+    """
+
+    def __init__(self, rng: np.random.Generator, glyphs: Bank, chosen: np.ndarray):
+        count = len(chosen)
+        self.tiles = glyphs.distances.reshape(-1, TILE)  # (G * TILE, TILE): one tall image
+        self.first_row = (chosen * TILE)[:, None, None].astype(np.float32)
+        is_outline = (glyphs.styles[chosen] == "outline")[:, None, None]
+        self.width = np.where(is_outline, per_image(rng, count, *BOLDER), per_image(rng, count, *PEN_RADIUS))
+        self.swell = np.where(is_outline, np.float32(OUTLINE_PRESSURE), self.width)
+        self.bend = Bend(rng, count)
+        self.pressure = Waves(rng, count, PRESSURE)
+
+    def depth(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """How deep in the ink each point lies, in heights, negative outside.
+
+        Args:
+            rows, columns: coordinates of the grid, (N, 28) each, in heights.
+
+        Returns:
+            float32 (N, 28, 28).
+        """
+        y, x = self.bend(rows, columns)
+        # Beyond its tile a glyph has no ink: the border's distance will do.
+        y = np.clip(y * HEIGHT + (TILE - 1) / 2, 0, TILE - 1) + self.first_row
+        x = np.clip(x * HEIGHT + (TILE - 1) / 2, 0, TILE - 1)
+        distance = ndimage.map_coordinates(self.tiles, np.stack([y, x]), order=1, output=np.float32, mode="nearest")
+        return self.width + self.swell * self.pressure(rows, columns) - distance
+
+
+def ink_frame(ink: np.ndarray, look: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where the ink is, as MNIST frames it.
+
+    Args:
+        ink: bool (N, 28, 28).
+        look: the coordinates of its rows, which are those of its columns; (28,).
+
+    Returns:
+        centre of mass (y, x) and the longer side of the bounding box, float32 (N, 1) each.
+    """
+    mass = ink.sum((1, 2)).clip(1)
+    sides, middles = [], []
+    for axis in (2, 1):
+        inked = ink.any(axis)  # (N, 28)
+        sides.append(look[len(look) - 1 - inked[:, ::-1].argmax(1)] - look[inked.argmax(1)])
+        middles.append((ink.sum(axis) @ look / mass).astype(np.float32)[:, None])
+    return *middles, (np.maximum(*sides) + look[1] - look[0])[:, None]

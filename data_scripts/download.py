@@ -105,6 +105,7 @@ def download(remote: Remote, folder: Path, patience: Patience) -> Path:
             found = f"{getattr(error, 'reason', None) or error}"
         if found is None:
             return target
+        part_of(target).unlink(missing_ok=True)
         failures.append(f"{url}: {found}")
     raise NoSource(
         remote.file_name,
@@ -116,7 +117,7 @@ def download(remote: Remote, folder: Path, patience: Patience) -> Path:
 
 def transfer(url: str, target: Path, md5: str, patience: Patience) -> str | None:
     """One attempt at one mirror; what is wrong with the file that came, or None."""
-    part = target.with_name(f"{target.name}.part")
+    part = part_of(target)
     digest, size = hashlib.md5(usedforsecurity=False), 0
     with patience.open(url) as response, part.open("wb") as file:
         with progress_bar(f"download {target.name}", total=response.length, in_bytes=True) as advance:
@@ -133,21 +134,12 @@ def transfer(url: str, target: Path, md5: str, patience: Patience) -> str | None
     return None
 
 
+def part_of(target: Path) -> Path:
+    """Where a file lies until it is whole."""
+    return target.with_name(f"{target.name}.part")
+
+
 def file_md5(path: Path) -> str:
     """MD5 of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-
-
-def mnist_files() -> list[Remote]:
-    """MNIST's four files, as torchvision knows them."""
-    from torchvision.datasets import MNIST  # takes a second to import; only downloads need it
-
-    return [Remote(tuple(f"{mirror}{name}" for mirror in MNIST.mirrors), name, md5) for name, md5 in MNIST.resources]
-
-
-def cifar10_files() -> list[Remote]:
-    """CIFAR-10's archive of python batches, as torchvision knows it."""
-    from torchvision.datasets import CIFAR10
-
-    return [Remote((CIFAR10.url,), CIFAR10.filename, CIFAR10.tgz_md5)]

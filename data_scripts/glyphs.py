@@ -11,6 +11,7 @@ Distances are in units of the glyph's height, so that they survive scaling.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,8 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
+
+from data_scripts import hand
 
 SIDE = 64  # pixels; tiles of the bank
 HEIGHT = 36  # pixels; of a glyph in its tile, the rest is room for distortion
@@ -42,6 +45,7 @@ LOOKALIKES = {
     6: ("б", "b"),
     9: ("q",),
 }
+WRITINGS = 8  # of each handwritten figure
 LOOKALIKE_FACES = ("DejaVuSans", "DejaVuSans-Oblique")
 
 
@@ -49,86 +53,91 @@ class Bank(NamedTuple):
     """All glyphs.
 
     Args:
-        distances: float32 (G, SIDE, SIDE); negative inside the outline, or the
-            distance to the skeleton; in units of the glyph's height.
-        pen: bool (G,); whether the glyph is in its pen form.
-        lookalike: bool (G,); whether the glyph is another sign, written alike.
+        distances: float32 (G, SIDE, SIDE); to the outline, negative inside, or
+            to the skeleton; in units of the glyph's height.
         labels: int (G,); the digit.
+        styles: str (G,); "outline", "pen", "lookalike" (another sign that is
+            written alike, with a pen) or "hand" (handwritten figures, with a pen).
     """
 
     distances: np.ndarray
-    pen: np.ndarray
-    lookalike: np.ndarray
     labels: np.ndarray
+    styles: np.ndarray
 
 
 @cache
 def bank() -> Bank:
-    """Render the bank; a second or so."""
-    distances, pen, lookalike, labels = [], [], [], []
-    for digit, face, sign in signs():
-        ink = rendered(face, sign)
-        for is_pen in (False, True):
-            distances.append(pen_distance(ink) if is_pen else outline_distance(ink))
-            pen.append(is_pen)
-            lookalike.append(sign != str(digit))
-            labels.append(digit)
-    return Bank(np.stack(distances).astype(np.float32), np.array(pen), np.array(lookalike), np.array(labels))
+    """Render the bank; takes about a second, once per process."""
+    styles, labels, images = zip(*glyphs(), strict=True)
+    ink, styles = np.stack([scaled(image) for image in images]), np.array(styles)
+    lines = skeletons(ink)
+    measured = [
+        outline_distance(figure) if style == "outline" else ndimage.distance_transform_edt(~line)
+        for style, figure, line in zip(styles, ink, lines, strict=True)
+    ]
+    return Bank((np.stack(measured) / HEIGHT).astype(np.float32), np.array(labels), styles)
 
 
-def signs():
-    """(digit, typeface, character) of every glyph in the bank."""
+def glyphs() -> Iterator[tuple[str, int, Image.Image]]:
+    """(style, digit, image cut to the ink) of every glyph in the bank."""
     for face in FACES:
         # A dot inside the zero is a programmer's habit, not a writer's.
         for digit in range(1 if face.startswith("DejaVuSansMono") else 0, 10):
-            yield digit, face, str(digit)
+            image = rendered(face, str(digit))
+            yield "outline", digit, image
+            yield "pen", digit, image
     for face in LOOKALIKE_FACES:
-        for digit, characters in LOOKALIKES.items():
-            for character in characters:
-                yield digit, face, character
+        for digit, signs in LOOKALIKES.items():
+            for sign in signs:
+                yield "lookalike", digit, rendered(face, sign)
+    rng = np.random.default_rng(0)  # the bank is the same for every seed of the set
+    for digit, figures in hand.FIGURES.items():
+        for figure in figures:
+            for _ in range(WRITINGS):
+                yield "hand", digit, hand.written(figure, rng)
 
 
-def rendered(face: str, sign: str) -> np.ndarray:
-    """A character, HEIGHT pixels tall in the middle of its tile; bool (SIDE, SIDE), True where there is ink."""
+def rendered(face: str, sign: str) -> Image.Image:
+    """A character of a typeface, 200 pixels large, cut to its ink."""
     path = Path(matplotlib.get_data_path(), "fonts", "ttf", f"{face}.ttf")
     font = ImageFont.truetype(str(path), 200)
     left, top, right, bottom = font.getbbox(sign)
-    large = Image.new("L", (right - left, bottom - top))
-    ImageDraw.Draw(large).text((-left, -top), sign, fill=255, font=font)
-    width = max(3, round(large.width * HEIGHT / large.height))
-    width = min(width, SIDE - 8)
+    image = Image.new("L", (right - left, bottom - top))
+    ImageDraw.Draw(image).text((-left, -top), sign, fill=255, font=font)
+    return image
+
+
+def scaled(image: Image.Image) -> np.ndarray:
+    """A glyph HEIGHT pixels tall in the middle of its tile; bool (SIDE, SIDE), True where there is ink."""
+    width = max(3, round(image.width * HEIGHT / image.height))
     tile = Image.new("L", (SIDE, SIDE))
-    tile.paste(large.resize((width, HEIGHT), Image.Resampling.BOX), ((SIDE - width) // 2, (SIDE - HEIGHT) // 2))
+    small = image.resize((width, HEIGHT), Image.Resampling.BOX)
+    tile.paste(small, ((SIDE - width) // 2, (SIDE - HEIGHT) // 2))
     return np.asarray(tile) >= 128
 
 
 def outline_distance(ink: np.ndarray) -> np.ndarray:
-    """Signed distance to the outline, negative inside; (SIDE, SIDE)."""
+    """Signed distance in pixels to the outline, negative inside; (SIDE, SIDE)."""
     outside, inside = ndimage.distance_transform_edt(~ink), ndimage.distance_transform_edt(ink)
-    return np.where(ink, 0.5 - inside, outside - 0.5) / HEIGHT
+    return np.where(ink, 0.5 - inside, outside - 0.5)
 
 
-def pen_distance(ink: np.ndarray) -> np.ndarray:
-    """Distance to the skeleton; (SIDE, SIDE)."""
-    return ndimage.distance_transform_edt(~skeleton(ink)) / HEIGHT
-
-
-def skeleton(ink: np.ndarray) -> np.ndarray:
-    """Thin a figure to lines one pixel wide.
+def skeletons(ink: np.ndarray) -> np.ndarray:
+    """Thin figures to lines one pixel wide; bool (G, SIDE, SIDE) to the same.
 
     Reference: Zhang, Suen, "A fast parallel algorithm for thinning digital patterns" (1984).
     """
     ink = ink.astype(np.uint8)
+    # The eight neighbours, clockwise from the north: p2 to p9 of the paper.
+    steps = ((1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1))
     while True:
         before = ink
         for first in (True, False):
-            # The eight neighbours, clockwise from the north: p2 … p9 of the paper.
-            p = [np.roll(ink, shift, (0, 1)) for shift in
-                 ((1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1))]  # fmt: skip
+            p = [np.roll(ink, step, (1, 2)) for step in steps]
             count = sum(p)
-            rises = sum((a == 0) & (b == 1) for a, b in zip(p, p[1:] + p[:1], strict=True))
+            rises = sum((a < b).astype(np.uint8) for a, b in zip(p, p[1:] + p[:1], strict=True))
             n, e, s, w = p[0], p[2], p[4], p[6]
-            free = (n * e * s == 0) & (e * s * w == 0) if first else (n * e * w == 0) & (n * s * w == 0)
-            ink = ink & ~((2 <= count) & (count <= 6) & (rises == 1) & free).astype(np.uint8)
+            free = (n & e & s) | (e & s & w) if first else (n & e & w) | (n & s & w)
+            ink = ink & ~((2 <= count) & (count <= 6) & (rises == 1) & (free == 0))
         if np.array_equal(ink, before):
             return ink.astype(bool)

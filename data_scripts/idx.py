@@ -85,8 +85,7 @@ def read_idx(path: Path, shape: tuple[int, ...], md5: str | None = None) -> np.n
     def refuse(expected: str, found: str) -> DataError:
         return DataError(
             path, expected=expected, found=found,
-            mend=f"delete it and run: python -m data_scripts.fetch mnist "
-            f"(it downloads; a whole copy elsewhere is named by --from DIR)",
+            mend="delete it and run: python -m data_scripts.fetch mnist (or name a whole copy with --from DIR)",
         )
 
     header = struct.pack(f">BBBB{len(shape)}I", 0, 0, 8, len(shape), *shape)

@@ -24,14 +24,12 @@ class ImageSet:
     Args:
         spec: what a whole copy looks like.
         readers: ways to read it from a folder, the best one first.
-        files: what to download, asked for only then.
         published: a check of the stored arrays against published checksums,
             which returns (array's name, expected, found) for the first that differs.
     """
 
     spec: Spec
     readers: tuple[Reader, ...]
-    files: Callable[[], list[Remote]]
     published: Callable[[Spec, Dataset], tuple[str, str, str] | None] | None = None
 
     def open(self, root: Path) -> Dataset | None:
@@ -103,9 +101,12 @@ class ImageSet:
         folder = root / f".{self.spec.name}.download"
         folder.mkdir(exist_ok=True)
         try:
-            for remote in self.files():
-                download(remote, folder, patience)  # what is whole stays, for the next attempt
+            for name, md5 in self.spec.downloads.items():
+                urls = tuple(mirror + name for mirror in self.spec.mirrors)
+                download(Remote(urls, name, md5), folder, patience)  # what is whole stays, for the next attempt
         except NoSource as failure:
+            if not any(folder.iterdir()):
+                folder.rmdir()
             looked = [f"{m} ({'no copy in it' if m.is_dir() else 'no such folder'})" for m in (root, *mirrors)]
             raise NoSource(
                 self.spec.title,
@@ -120,13 +121,7 @@ class ImageSet:
     def stored(self, root: Path, arrays: Arrays, source: str) -> Dataset:
         """Write the arrays to the store and open it."""
         spec = self.spec
-        try:
-            write_store(root, spec.name, arrays, kind="real", source=source, classes=spec.classes)
-        except OSError as error:
-            mend = "make room or name another folder with --root DIR or CHALKBENCH_DATA=DIR"
-            raise DataError(
-                root / spec.name, expected="room and permission to write the set", found=str(error), mend=mend
-            ) from error
+        write_store(root, spec.name, arrays, kind="real", source=source, classes=spec.classes)
         return open_store(root, spec.name, mend=self.mend(root))
 
     def checked(self, root: Path, dataset: Dataset | None) -> Dataset | None:

@@ -11,6 +11,9 @@ from data_scripts.command_line import data_root
 from data_scripts.dataset import Dataset
 from data_scripts.download import Patience
 from data_scripts.errors import NoSource
+from data_scripts.image_set import ImageSet
+from data_scripts.registry import REAL, SYNTHETIC
+from data_scripts.standin import StandIn, show_banner
 
 CHOICES = ("auto", "real", "synthetic")
 
@@ -45,9 +48,6 @@ def load(
             `data` is "real" and there is no copy.
         ValueError: an unknown name or choice.
     """
-    from data_scripts.registry import REAL, SYNTHETIC  # generators and readers: only where data is wanted
-    from data_scripts.standin import show_banner
-
     if name not in REAL:
         raise ValueError(f"name must be one of {', '.join(REAL)}, not {name!r}")
     if data not in CHOICES:
@@ -67,6 +67,6 @@ def load(
     return dataset
 
 
-def first_opened(source, roots: Sequence[Path]) -> Dataset | None:
+def first_opened(source: ImageSet | StandIn, roots: Sequence[Path]) -> Dataset | None:
     """The set as stored in the first root that has it."""
     return next((dataset for root in roots if (dataset := source.open(root)) is not None), None)

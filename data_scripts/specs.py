@@ -1,4 +1,9 @@
-"""Facts about the data sets: sizes, class names, published checksums."""
+"""Facts about the data sets: sizes, class names, published checksums, mirrors.
+
+The mirrors and the downloads' checksums are torchvision's own (a test compares
+them); written out here because importing torchvision takes seconds, and a
+machine without network is to learn that soon.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +23,8 @@ class Spec:
         classes: class names in label order.
         standin: the name of the synthetic set that can take its place.
         md5: published MD5 per source file; how a reader uses it is its own affair.
+        mirrors: addresses that the downloads' names are put behind, tried in order.
+        downloads: what to download, and each file's published MD5.
     """
 
     name: str
@@ -28,6 +35,8 @@ class Spec:
     classes: tuple[str, ...]
     standin: str
     md5: Mapping[str, str] = field(default_factory=dict)
+    mirrors: tuple[str, ...] = ()
+    downloads: Mapping[str, str] = field(default_factory=dict)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shape of each of the four arrays, by name."""
@@ -55,6 +64,13 @@ MNIST = Spec(
         "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
         "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
     },
+    mirrors=("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/"),
+    downloads={
+        "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+        "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
+        "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
+        "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
+    },
 )
 
 CIFAR10 = Spec(
@@ -74,4 +90,6 @@ CIFAR10 = Spec(
         "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
         "test_batch": "40351d587109b95175f43aff81a1287e",
     },
+    mirrors=("https://www.cs.toronto.edu/~kriz/",),
+    downloads={"cifar-10-python.tar.gz": "c58f30108f718f92721af3b95e74349a"},
 )

@@ -96,14 +96,26 @@ def write_store(
 
     Returns:
         what was written to meta.json.
+
+    Raises:
+        DataError: the disk is full or may not be written to.
     """
-    folder = root / name
+    try:
+        return written(root / name, arrays, kind=kind, source=source, classes=classes)
+    except OSError as error:
+        mend = "make room or name another folder with --root DIR or CHALKBENCH_DATA=DIR"
+        expected = "room and permission to write the set"
+        raise DataError(root / name, expected=expected, found=str(error), mend=mend) from error
+
+
+def written(folder: Path, arrays: Arrays, *, kind: str, source: str, classes: tuple[str, ...]) -> Meta:
+    """The body of `write_store`: the description goes first and comes back last."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "meta.json").unlink(missing_ok=True)
     for leftover in folder.glob(".*.tmp"):  # of a process that was killed
         leftover.unlink()
     stored = {}
-    with progress_bar(f"write {name}", total=len(Arrays._fields)) as advance:
+    with progress_bar(f"write {folder.name}", total=len(Arrays._fields)) as advance:
         for field, array in arrays._asdict().items():
             array = np.ascontiguousarray(array, dtype=np.uint8)
             path = folder / f"{field}.npy"
@@ -118,7 +130,7 @@ def write_store(
             )
             advance(1)
     meta = Meta(
-        format=FORMAT, name=name, kind=kind, source=source, classes=classes,
+        format=FORMAT, name=folder.name, kind=kind, source=source, classes=classes,
         digest=content_digest(stored), arrays=stored,
     )
     with replaced(folder / "meta.json") as file:
@@ -188,7 +200,8 @@ def read_meta(root: Path, name: str, *, mend: str) -> Meta | None:
         found = f"format {meta.format} with {', '.join(sorted(meta.arrays))}"
         raise DataError(path, expected=expected, found=found, mend=mend)
     if meta.digest != content_digest(meta.arrays):
-        raise DataError(path, expected=f"digest {content_digest(meta.arrays)}", found=f"digest {meta.digest}", mend=mend)
+        expected = f"digest {content_digest(meta.arrays)}"
+        raise DataError(path, expected=expected, found=f"digest {meta.digest}", mend=mend)
     return meta
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 def write(path: Path, content: bytes) -> None:
     """Write a file under a temporary name beside it, then rename it into place.
 
-    A reader sees the old file or the new one, never a half; two writers at once leave one whole file.
+    A reader sees the old file or the new one, never a half; of two writers at once, one wins.
 
     Args:
         path: where the file is to be; missing folders are made.
@@ -21,7 +21,9 @@ def write(path: Path, content: bytes) -> None:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+    handle, temporary = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.name}.", suffix=".partial"
+    )
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)

@@ -5,10 +5,8 @@ A file that cannot be imported is tried once, and every check that needs it says
 """
 
 import random
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,7 +14,7 @@ import msgspec
 from data_scripts import Dataset
 from grader.declaration import Check, Deliverable, Outcome
 from grader.result import Training
-from grader.worker import Limits, Reply, Session, Worker, WorkerFailure, messages
+from grader.worker import Submission as Code, Reply, Session, Worker, WorkerFailure, messages
 
 # Importing torch's siblings and a student's own helpers takes a few seconds on a busy machine;
 # training at import takes longer and belongs under `if __name__ == "__main__"`.
@@ -38,9 +36,8 @@ class Bench:
 
     Args:
         deliverable: what is judged.
-        files: module name → file; absent modules are left out.
-        packages: top-level package name → folder: the submission under its own name.
-        jit_cache: folder for compiled kernels, the worker's own.
+        code: the files that a session can import; absent modules are left out.
+        worker: where sessions are opened.
         seed: the run's secret.
         epochs: passes over the training images.
         data: gives the deliverable's data set, loaded at the first call.
@@ -51,33 +48,26 @@ class Bench:
         self,
         deliverable: Deliverable,
         *,
-        files: dict[str, Path],
-        packages: dict[str, Path],
-        jit_cache: Path,
+        code: Code,
+        worker: Worker,
         seed: int,
         epochs: int,
         data: Callable[[], Dataset],
         report: Callable[[str], None],
     ):
-        self.deliverable, self.files, self.packages = deliverable, files, packages
+        self.deliverable, self.code, self.worker = deliverable, code, worker
         self.seed, self.epochs, self.data, self.report = seed, epochs, data, report
-        self.jit_cache = jit_cache
         self.until = 0.0  # time.monotonic() at which the running check ends
         self.training: Training | None = None  # what the training check measured
         self.shared: dict[str, Any] = {}  # what one check measured and another judges by
-        self._worker: Worker | None = None
         self._session: Session | None = None
         self._unloadable: dict[str, Outcome] = {}
-        self._scratch = tempfile.TemporaryDirectory(prefix="chalkbench-")
 
     def __enter__(self) -> "Bench":
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._end_session()
-        if self._worker is not None:
-            self._worker.close()
-        self._scratch.cleanup()
 
     def judge(self, check: Check) -> Outcome:
         """Run one check; whatever happens, it ends in exactly one outcome."""
@@ -103,7 +93,7 @@ class Bench:
         """Import a module of the submission, once; ends the check where that fails."""
         if module in self._unloadable:
             raise Judged(self._unloadable[module])
-        if module not in self.files:
+        if module not in self.code.files:
             folder = self.deliverable.folder
             self._fail_loading(
                 module, "error", f"{folder}/{module}.py is missing (hyphens in names are fine)"
@@ -167,18 +157,10 @@ class Bench:
             raise Judged(Outcome("invalid", f"forbidden operator: {listed}"))
 
     def _live_session(self) -> Session:
-        if self._worker is None:
-            self._worker = Worker(
-                files=self.files,
-                packages=self.packages,
-                scratch=Path(self._scratch.name),
-                jit_cache=self.jit_cache,
-                rules=self.deliverable.rules,
-                limits=Limits(),
-                seed=self.check_seed("worker"),
-            )
         if self._session is None:
-            self._session = self._worker.session()
+            self._session = self.worker.session(
+                self.code, rules=self.deliverable.rules, seed=self.check_seed("worker")
+            )
         return self._session
 
     def _end_session(self) -> None:

@@ -1,6 +1,7 @@
 """The command line: `python -m grader hw3 [SUBMISSION]`, `stubs`, `handout`."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from grader.report import terminal
 from grader.report.files import write_files
 from grader.runner import Options, grade
 from grader.submission import SubmissionError
+from grader.worker import Worker
 
 DESCRIPTION = """\
 Grade a submission, or make what students get.
@@ -60,8 +62,11 @@ def main(argv: list[str] | None = None) -> int:
             data_root=arguments.data_root,
             mirrors=tuple(arguments.mirrors),
         )
-        with Progress(Console(stderr=True)) as progress:
-            graded = grade(assignment, arguments.submission, options, progress)
+        with (
+            Worker(threads=len(os.sched_getaffinity(0))) as worker,
+            Progress(Console(stderr=True)) as progress,
+        ):
+            graded = grade(assignment, arguments.submission, options, worker, progress)
     except (SubmissionError, DataError, ValueError) as error:
         Console(stderr=True).print(f"[bold red]nothing was graded:[/] {error}", highlight=False)
         return 2

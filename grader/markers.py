@@ -92,8 +92,8 @@ def make_stub(source: str, where: str) -> Stub | None:
                 blanks_to_skip -= 1
         elif marker.kind.startswith("end "):
             if opened is None or marker.kind != f"end {opened.kind}":
-                found = f"line {opened.row} opened '{opened.kind}'" if opened else "no block is open"
-                raise StubError(f"{where}:{row}: '# {marker.kind}', but {found}")
+                found = f"'{opened.kind}' of line {opened.row}" if opened else "no block"
+                raise StubError(f"{where}:{row}: '# {marker.kind}', but {found} is open")
             blanks_to_skip = _trailing_blanks(kept) if opened.kind == "solution-only" else 0
             opened = None
         elif opened is not None:

@@ -21,7 +21,7 @@ from grader.bench import Bench
 from grader.progress import Progress
 from grader.result import CheckResult, DeliverableResult, Result
 from grader.submission import Submission, find
-from grader.worker import ISOLATION
+from grader.worker import Submission as Code, Worker
 
 # The reference is found as a folder and graded like any other; it is never imported here.
 REFERENCE = Path(__file__).resolve().parent.parent / "reference"
@@ -50,13 +50,16 @@ class Options:
     mirrors: tuple[Path, ...] = ()
 
 
-def grade(assignment: Assignment, given: str, options: Options, progress: Progress) -> Result:
+def grade(
+    assignment: Assignment, given: str, options: Options, worker: Worker, progress: Progress
+) -> Result:
     """Grade a submission.
 
     Args:
         assignment: what is asked for.
         given: the submission's folder.
         options: how to grade.
+        worker: where its code runs; serves one submission after the other.
         progress: shows what is going on.
 
     Raises:
@@ -80,19 +83,20 @@ def grade(assignment: Assignment, given: str, options: Options, progress: Progre
     # Before anything is graded: without data on these terms there is nothing to begin.
     sets = {deliverable.data: data(deliverable.data) for deliverable in chosen if deliverable.data}
 
+    results: list[DeliverableResult] = []
+
     def run(deliverable: Deliverable, swap: tuple[int, Submission] | None, *, counted: bool):
         return _grade_deliverable(
-            assignment, deliverable, submission, swap,
+            assignment, deliverable, submission, swap, worker,
             counted=counted, seed=seed, epochs=options.epochs,
             data=lambda: data(deliverable.data), progress=progress,
         )  # fmt: skip
 
-    results: list[DeliverableResult] = []
     for deliverable in chosen:
         foundation = deliverable.rests_on
         swap = (foundation, swapped_in[foundation]) if foundation in swapped_in else None
         results.append(run(deliverable, swap, counted=True))
-        if swap is None and _foundation_fails(deliverable, results) and _has_reference(submission):
+        if not swap and _foundation_fails(deliverable, results) and _has_reference(submission):
             swap = (foundation, _find(assignment, str(REFERENCE)))
             results.append(run(deliverable, swap, counted=False))
     used = next(iter(sets.values()), None)
@@ -104,7 +108,7 @@ def grade(assignment: Assignment, given: str, options: Options, progress: Progre
         data_source=used.source if used else "",
         data_digest=used.digest if used else "",
         seed=seed,
-        isolation=ISOLATION,
+        isolation=Worker.isolation,
         started=started.isoformat(timespec="seconds"),
         seconds=time.monotonic() - began,
         versions=versions(),
@@ -137,6 +141,7 @@ def _grade_deliverable(
     deliverable: Deliverable,
     submission: Submission,
     swap: tuple[int, Submission] | None,
+    worker: Worker,
     *,
     counted: bool,
     seed: int,
@@ -163,7 +168,7 @@ def _grade_deliverable(
             if source.root == REFERENCE:
                 jit_cache.restore(source.digest, compiled)
         with Bench(
-            deliverable, files=files, packages=packages, jit_cache=compiled, seed=seed,
+            deliverable, code=Code(files, packages, compiled), worker=worker, seed=seed,
             epochs=epochs, data=data, report=progress.line,
         ) as bench:  # fmt: skip
             for check in deliverable.checks:

@@ -1,4 +1,4 @@
-"""`python -m grader stubs`: student/, made from the markers in reference/ (see `grader.markers`)."""
+"""`python -m grader stubs`: student/, made by the markers in reference/; see `grader.markers`."""
 
 from __future__ import annotations
 

@@ -38,7 +38,8 @@ class Submission:
         """The file of a module, or None where the submission does not have it."""
         place = self.folders.get(folder)
         path = place / f"{module}.py" if place else None
-        return path if path and path.is_file() else None
+        # A link would hand the worker a file that is not the submission's.
+        return path if path and path.is_file() and not path.is_symlink() else None
 
 
 def find(given: str, *, assignment: str, folders: dict[str, tuple[str, ...]]) -> Submission:

@@ -9,7 +9,7 @@ from grader.declaration import Outcome
 from grader.bench import Bench, Judged
 from grader.search import search
 
-EXAMPLES = 25
+EXAMPLES = 25  # cases that a check draws
 
 
 def all_cases(
@@ -19,7 +19,6 @@ def all_cases(
     describe: Callable[[Any], str],
     *,
     first: Sequence[Any] = (),
-    examples: int = EXAMPLES,
 ) -> Callable[[Bench], Outcome]:
     """A check that passes if every case is answered rightly.
 
@@ -29,7 +28,6 @@ def all_cases(
         judge: why an answer to a case is wrong; None if it is right.
         describe: the case as a line of Python.
         first: cases that are always tried, before any drawn one.
-        examples: cases to draw.
     """
 
     def run(bench: Bench) -> Outcome:
@@ -44,7 +42,7 @@ def all_cases(
             strategy,
             attempt,
             seed=bench.check_seed(describe.__qualname__),
-            examples=examples,
+            examples=EXAMPLES,
             until=bench.until,
             first=first,
         )
@@ -54,7 +52,7 @@ def all_cases(
         if found.exhausted:
             return Outcome(
                 "timeout",
-                f"{found.tried} cases were right, but the time ran out before all {examples} "
+                f"{found.tried} cases were right, but the time ran out before all {EXAMPLES} "
                 "were tried; make it faster (these images have at most 8×8 pixels)",
             )
         return Outcome("pass")

@@ -1,7 +1,7 @@
 """The folder that students get: stubs, tests, data scripts and the grader, and no solution.
 
-What is handed out is a closed list (`SHARED`, `ASSIGNMENTS`). Before anything is written, every
-file of it is checked: none may import the reference or hold what was withheld from a stub.
+What is handed out is a closed list (`SHARED` and `ASSIGNMENTS`, without `WITHHELD`). Before anything
+is written, every file of it is checked: none may import the reference, or hold lines of a solution.
 """
 
 from __future__ import annotations
@@ -29,8 +29,12 @@ SHARED = (
     "data_scripts/**/*",
     "grader/**/*",
     "tests/__init__.py",
+    "tests/candidate.py",
     "tests/conftest.py",
 )
+
+# The course's own measurements: a training like the one that students are to write.
+WITHHELD = frozenset({"data_scripts/measure_standin.py"})
 
 
 @dataclass(frozen=True)
@@ -82,16 +86,13 @@ def collect(name: str, root: Path = ROOT) -> dict[str, bytes]:
     }
     if not files:
         raise HandoutError(
-            f"expected markers (see grader/markers.py) in reference/{prefix}, found no file with any"
+            f"reference/{prefix}: expected files with markers (see grader/markers.py), found none"
         )
     for pattern in (*SHARED, *assignment.tests):
-        found = {
-            path.relative_to(root).as_posix(): path for path in root.glob(pattern) if path.is_file()
-        }
-        found = {p: file for p, file in found.items() if p == pattern or not _LEFTOVERS.search(p)}
+        found = _find(pattern, root)
         if not found:
             raise HandoutError(f"{root / pattern}: expected for {name}, found no such file")
-        files |= {path: file.read_bytes() for path, file in found.items()}
+        files |= found
     for template in ("Makefile", "README.md"):
         text = (TEMPLATES / template).read_text(encoding="utf-8")
         text = text.replace("@assignment@", name).replace("@data@", assignment.data)
@@ -165,13 +166,24 @@ def main(argv: list[str], root: Path = ROOT) -> int:
     return 0
 
 
+def _find(pattern: str, root: Path) -> dict[str, bytes]:
+    """The files that a glob names, without what tools left behind and what is withheld."""
+    found = {}
+    for path in root.glob(pattern):
+        name = path.relative_to(root).as_posix()
+        # A hidden file is handed out only where it is named itself (.gitignore).
+        leftover = name != pattern and _LEFTOVERS.search(name)
+        if path.is_file() and not leftover and name not in WITHHELD:
+            found[name] = path.read_bytes()
+    return found
+
+
 def _student_project(text: str, name: str) -> str:
-    """The repository's pyproject.toml, without the reference, its tests run on the folder itself."""
+    """The repository's pyproject.toml, without the reference."""
     for pattern, replacement in (
         (r'^name = "chalkbench"$', f'name = "chalkbench-{name}"'),
         (r'^description = ".*"$', f'description = "{name}: your work, its tests, its grader"'),
         (r'^include = \["reference\*", ', "include = ["),
-        (r'^addopts = "', 'addopts = "--impl=. '),
     ):
         text, count = re.subn(pattern, replacement, text, flags=re.MULTILINE)
         if count != 1:

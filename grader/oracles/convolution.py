@@ -93,11 +93,12 @@ class Answer:
     changed: tuple[str, ...] = ()  # names of the arguments that the call changed in place
 
 
-def expected(case: ConvolutionCase) -> dict[str, Expected]:
-    """The truth for "output", "input_grad", "weight_grad" and "bias_grad" of a case."""
+def expected(case: ConvolutionCase, *, gradients: bool = True) -> dict[str, Expected]:
+    """The truth for "output" and, if asked, "input_grad", "weight_grad" and "bias_grad"."""
     exact = {name: tensor.to(torch.float64) for name, tensor in case.tensors().items()}
-    true = _values_and_gradients(case, exact)
-    size = _values_and_gradients(case, {name: tensor.abs() for name, tensor in exact.items()})
+    absolute = {name: tensor.abs() for name, tensor in exact.items()}
+    true = _values_and_gradients(case, exact, gradients)
+    size = _values_and_gradients(case, absolute, gradients)
     window = case.kernel_height * case.kernel_width
     positions = case.batch * case.output_shape[2] * case.output_shape[3]
     terms = {
@@ -112,15 +113,18 @@ def expected(case: ConvolutionCase) -> dict[str, Expected]:
     }
 
 
-def _values_and_gradients(case: ConvolutionCase, tensors: dict) -> dict[str, torch.Tensor]:
-    leaves = {name: tensors[name].clone().requires_grad_() for name in ("input", "weight")}
-    if case.bias:
-        leaves["bias"] = tensors["bias"].clone().requires_grad_()
+def _values_and_gradients(
+    case: ConvolutionCase, tensors: dict[str, torch.Tensor], gradients: bool
+) -> dict[str, torch.Tensor]:
+    leaves = {name: tensors[name] for name in ("input", "weight", "bias") if name in tensors}
+    leaves = {name: leaf.clone().requires_grad_(gradients) for name, leaf in leaves.items()}
     output = F.conv2d(
         leaves["input"], leaves["weight"], leaves.get("bias"), case.stride, case.padding
     )
-    gradients = torch.autograd.grad(output, list(leaves.values()), tensors["grad_output"])
-    named = {f"{name}_grad": gradient for name, gradient in zip(leaves, gradients, strict=True)}
+    if not gradients:
+        return {"output": output}
+    found = torch.autograd.grad(output, list(leaves.values()), tensors["grad_output"])
+    named = {f"{name}_grad": gradient for name, gradient in zip(leaves, found, strict=True)}
     return {"output": output.detach(), **named}
 
 
@@ -138,7 +142,7 @@ def judge(case: ConvolutionCase, answer: Answer, parts: tuple[str, ...]) -> str 
     names = {"output": "output"} | {
         f"{name}_grad": f"gradient of {name}" for name in ("input", "weight", "bias")
     }
-    truth = expected(case)
+    truth = expected(case, gradients=parts != ("output",))
     for part in parts:
         if part in truth:
             found = mismatch(names[part], getattr(answer, part), truth[part])

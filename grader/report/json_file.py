@@ -11,13 +11,13 @@ from grader.result import SCHEMA, Result
 
 
 class ResultFileError(ValueError):
-    """A file that holds no result of this version; the message names the file and what was found."""
+    """A file that holds no result of this version; the message names it and what was found."""
 
 
 def write(result: Result, path: Path) -> list[Path]:
     """Write a result, whole or not at all.
 
-    Numbers that are not finite (the loss of a training that diverged) become null, as JSON has none.
+    Numbers that are not finite (the loss of a training that diverged) become null in JSON.
 
     Args:
         result: what a grading run ended in.
@@ -51,7 +51,7 @@ def read(path: Path) -> Result:
     try:
         content = msgspec.json.decode(path.read_bytes())
     except msgspec.DecodeError as error:
-        raise ResultFileError(f"{path}: expected a result as JSON, found something else: {error}") from error
+        raise ResultFileError(f"{path}: expected a result as JSON, found none: {error}") from error
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != SCHEMA:
         found = "a file without a schema" if schema is None else f"the schema {str(schema)[:80]!r}"
@@ -62,7 +62,9 @@ def read(path: Path) -> Result:
     try:
         return msgspec.convert(_with_nan(content), Result)
     except msgspec.ValidationError as error:
-        raise ResultFileError(f"{path}: says it is {SCHEMA!r}, but is not: {error}; grade again") from error
+        raise ResultFileError(
+            f"{path}: says it is {SCHEMA!r}, but is not: {error}; grade again"
+        ) from error
 
 
 def _with_nan(content: dict) -> dict:
@@ -74,5 +76,6 @@ def _with_nan(content: dict) -> dict:
         epochs = training.get("epochs") if isinstance(training, dict) else None
         for epoch in epochs if isinstance(epochs, list) else []:
             if isinstance(epoch, dict):
-                epoch.update({name: float("nan") for name, value in epoch.items() if value is None and name != "epoch"})
+                lost = [name for name, value in epoch.items() if value is None and name != "epoch"]
+                epoch.update(dict.fromkeys(lost, float("nan")))
     return content

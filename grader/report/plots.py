@@ -11,9 +11,9 @@ from grader import atomic
 from grader.report.text import clean
 from grader.result import Result, Training
 
-# Okabe and Ito's palette: told apart with every common colour blindness; markers tell them apart in grey.
-TRAINING = {"color": "#0072B2", "marker": "o", "linestyle": "-"}
-VALIDATION = {"color": "#D55E00", "marker": "s", "linestyle": "--"}
+# Okabe and Ito's palette: told apart with every common colour blindness, and by markers in grey.
+TRAINING = {"color": "#0072B2", "marker": "o", "markersize": 4, "linestyle": "-"}
+VALIDATION = {"color": "#D55E00", "marker": "s", "markersize": 4, "linestyle": "--"}
 REQUIRED = {"color": "#555555", "linestyle": ":", "linewidth": 1.5}
 
 
@@ -22,8 +22,8 @@ def write(result: Result, path: Path) -> list[Path]:
 
     Args:
         result: what a grading run ended in.
-        path: the result's JSON; the plots lie beside it and begin with its name. Plots that an earlier
-            result left under that name are removed, so that none shows another run's numbers.
+        path: the result's JSON; the plots lie beside it and begin with its name. Plots that an
+            earlier result left under that name are removed: they show another run's numbers.
 
     Returns:
         The files written; none where nothing was trained.
@@ -47,7 +47,8 @@ def write(result: Result, path: Path) -> list[Path]:
         plot = path.with_name("-".join(part for part in parts if part))
         curves(deliverable.training, plot, title=title, data=data)
         written.append(plot)
-    for stale in set(path.parent.glob(f"{glob.escape(path.stem)}-deliverable*-curves.png")) - set(written):
+    earlier = path.parent.glob(f"{glob.escape(path.stem)}-deliverable*-curves.png")
+    for stale in set(earlier) - set(written):
         stale.unlink()
     return written
 
@@ -66,32 +67,36 @@ def curves(training: Training, path: Path, *, title: str, data: str) -> None:
         OSError: the file cannot be written.
     """
     if not training.epochs:
-        raise ValueError("expected a training of at least one epoch, found none; there is no curve to draw")
-    # Imported here because it takes longer than the rest of the grader's start. The object interface
-    # is used, not pyplot: it has no state shared with whoever else draws in this process.
+        raise ValueError("expected a training of at least one epoch, found none; nothing to draw")
+    # Imported here, since not every run draws. The object interface is used, not pyplot: it has
+    # no state that is shared with whoever else draws in this process.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 4.2), dpi=150, layout="constrained")
     canvas = FigureCanvasAgg(figure)
     loss, accuracy = figure.subplots(1, 2)
-    last = training.epochs[-1]
     epochs = [epoch.epoch for epoch in training.epochs]
-    trained_on = f"training ({training.train_sample:,} of {training.train_size:,} images)"
-    validated_on = f"validation ({training.val_size:,} test images)"
-
-    loss.plot(epochs, [e.train_loss for e in training.epochs], **TRAINING, label=_named(trained_on, last.train_loss, ".3f"))
-    loss.plot(epochs, [e.val_loss for e in training.epochs], **VALIDATION, label=_named(validated_on, last.val_loss, ".3f"))
-    loss.set_ylim(bottom=0)
-    _label(loss, epochs, "Loss", "mean cross-entropy (nats)")
-
-    shown = [100 * e.train_accuracy for e in training.epochs], [100 * e.val_accuracy for e in training.epochs]
-    accuracy.plot(epochs, shown[0], **TRAINING, label=_named(trained_on, shown[0][-1], ".2f", " %"))
-    accuracy.plot(epochs, shown[1], **VALIDATION, label=_named(validated_on, shown[1][-1], ".2f", " %"))
-    accuracy.axhline(100 * training.required_accuracy, **REQUIRED, label=f"required: {100 * training.required_accuracy:g} %")
-    lowest = min([100 * training.required_accuracy, *(v for values in shown for v in values if math.isfinite(v))])
-    # From round number to 100 %, so that a small wobble near the top does not look like a drama.
+    sample = f"{training.train_sample:,} of {training.train_size:,} images"
+    sets = (
+        ("train", f"training ({sample})", TRAINING),
+        ("val", f"validation ({training.val_size:,} test images)", VALIDATION),
+    )
+    required = 100 * training.required_accuracy
+    lowest, highest = required, 0.0
+    for prefix, images, style in sets:
+        losses = [getattr(epoch, f"{prefix}_loss") for epoch in training.epochs]
+        percent = [100 * getattr(epoch, f"{prefix}_accuracy") for epoch in training.epochs]
+        highest = max([highest, *filter(math.isfinite, losses)])
+        lowest = min([lowest, *filter(math.isfinite, percent)])
+        # The last epoch's values stand in the legend, so that nobody reads them off the axis.
+        loss.plot(epochs, losses, **style, label=f"{images}: {losses[-1]:.3f} at the end")
+        accuracy.plot(epochs, percent, **style, label=f"{images}: {percent[-1]:.2f} % at the end")
+    accuracy.axhline(required, **REQUIRED, label=f"required: {required:g} %")
+    loss.set_ylim(0, 1.05 * highest or 1)
+    # From a round number to 100 %, so that a small wobble near the top does not look like a drama.
     accuracy.set_ylim(max(0.0, 10 * math.floor((lowest - 1) / 10)), 100.5)
+    _label(loss, epochs, "Loss", "mean cross-entropy (nats)")
     _label(accuracy, epochs, "Accuracy", "correct predictions (%)")
 
     # A "$" in a title would otherwise be read as the start of a formula.
@@ -99,11 +104,6 @@ def curves(training: Training, path: Path, *, title: str, data: str) -> None:
     content = io.BytesIO()
     canvas.print_png(content, metadata={"Software": None})
     atomic.write(Path(path), content.getvalue())
-
-
-def _named(name: str, value: float, spec: str, unit: str = "") -> str:
-    """A legend entry with the last epoch's value, so that nobody reads it off the axis."""
-    return f"{name}: {value:{spec}}{unit} at the end"
 
 
 def _label(axes, epochs: list[int], title: str, quantity: str) -> None:

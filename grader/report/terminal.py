@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -22,7 +26,7 @@ STYLES = {
 }
 
 ISOLATION = {
-    "process": "separate process, no sandbox around it: fit for self-checks and for code that you trust",
+    "process": "a process of its own, no sandbox around it: for self-checks and code you trust",
 }
 
 
@@ -43,6 +47,8 @@ def render(result: Result, console: Console) -> None:
         main = next((run for run in runs if run.counted), runs[0])
         beside = [run for run in runs if run is not main]
         console.print(_table(main, beside))
+        for line in _reasons(main, beside):
+            console.print(line)
         for run in [main, *beside]:
             if run.training is not None and run.training.epochs:
                 console.print(_training_line(run.training, run.swap, result.data), style="dim")
@@ -60,16 +66,17 @@ def _table(main: DeliverableResult, beside: list[DeliverableResult]) -> Table:
         title.append(f"  (with {clean(main.swap)})")
     if not main.counted:
         title.append("  (does not count)")
-    names = ["swapped"] if len(beside) == 1 else [f"swapped {place}" for place in range(1, len(beside) + 1)]
-    table = Table(title=title, title_justify="left", expand=True, show_footer=True, show_lines=False)
-    table.add_column("check", ratio=4, footer=f"{_passed(main)} of {len(main.checks)} passed", overflow="fold")
-    table.add_column("points", justify="right", no_wrap=True, footer=f"{main.earned:g}/{main.points:g}")
+    places = range(1, len(beside) + 1)
+    names = ["swapped"] if len(beside) == 1 else [f"swapped {place}" for place in places]
+    table = Table(title=title, title_justify="left", show_footer=True, box=box.SIMPLE_HEAD)
+    passed = f"{_passed(main)} of {len(main.checks)} passed"
+    table.add_column("check", footer=passed, overflow="fold")
+    table.add_column("points", justify="right", no_wrap=True, footer=_points(main))
     table.add_column("verdict", no_wrap=True)
     for run, name in zip(beside, names, strict=True):
-        table.add_column(name, footer=f"{run.earned:g}/{run.points:g}", no_wrap=True)
-    table.add_column("reason", ratio=6, overflow="fold")
+        table.add_column(name, footer=_points(run), no_wrap=True)
     if beside:
-        swaps = [f"{name}: with {clean(run.swap)}" for run, name in zip(beside, names, strict=True)]
+        swaps = [f"{n}: with {clean(run.swap)}" for run, n in zip(beside, names, strict=True)]
         table.caption = Text("\n".join([*swaps, "shown for comparison, not counted"]))
         table.caption_justify = "left"
     others = [{check.id: check for check in run.checks} for run in beside]
@@ -77,25 +84,41 @@ def _table(main: DeliverableResult, beside: list[DeliverableResult]) -> Table:
         swapped = [other.get(check.id) for other in others]
         table.add_row(
             Text(clean(check.title)),
-            f"{check.earned:g}/{check.points:g}",
+            _points(check),
             _verdict(check),
             *(_verdict(other) if other else Text("") for other in swapped),
-            _reason(check, [(name, other) for name, other in zip(names, swapped, strict=True) if other]),
         )
     return table
+
+
+def _reasons(main: DeliverableResult, beside: list[DeliverableResult]) -> Iterator[Padding]:
+    """Every check that has something to say: its title, then its words below."""
+    others = [{check.id: check for check in run.checks} for run in beside]
+    names = [f"with {clean(run.swap)}" for run in beside]
+    for check in main.checks:
+        swapped = [other.get(check.id) for other in others]
+        reason = _reason(check, dict(zip(names, swapped, strict=True)))
+        if reason:
+            title = Text(clean(check.title), style=STYLES[check.verdict])
+            yield Padding(title.append(f"  {clean(check.id)}", style="dim not bold"), (0, 0, 0, 2))
+            yield Padding(reason, (0, 0, 1, 6))
 
 
 def _verdict(check: CheckResult) -> Text:
     return Text(check.verdict, style=STYLES[check.verdict])
 
 
-def _reason(check: CheckResult, swapped: list[tuple[str, CheckResult]]) -> Text:
+def _reason(check: CheckResult, swapped: dict[str, CheckResult | None]) -> Text:
     """The reason of the counted run, then those of swapped runs that say something else."""
     reasons = [clean(check.reason)]
-    for name, other in swapped:
-        if other.verdict != "pass" and other.reason != check.reason:
+    for name, other in swapped.items():
+        if other and other.reason and other.reason != check.reason:
             reasons.append(f"{name}: {clean(other.reason)}")
     return Text("\n".join(reason for reason in reasons if reason))
+
+
+def _points(of: CheckResult | DeliverableResult) -> str:
+    return f"{of.earned:g}/{of.points:g}"
 
 
 def _passed(deliverable: DeliverableResult) -> int:
@@ -105,12 +128,12 @@ def _passed(deliverable: DeliverableResult) -> int:
 def _training_line(training: Training, swap: str, data: str) -> Text:
     """One line on a training; the course's validation set is its test set, and the line says so."""
     last = training.epochs[-1]
-    stand_in = " SYNTHETIC" if data == "synthetic" else ""
+    images = "SYNTHETIC images" if data == "synthetic" else "images"
     return Text(
         f"{'with ' + clean(swap) + ': ' if swap else ''}trained {len(training.epochs)} epochs on "
-        f"{training.train_size:,}{stand_in} images in {training.seconds:.0f} s; validation accuracy "
+        f"{training.train_size:,} {images} in {training.seconds:.0f} s; validation accuracy "
         f"{100 * last.val_accuracy:.2f} % (required: {100 * training.required_accuracy:g} %) on "
-        f"{training.val_size:,}{stand_in} images, which are the test set"
+        f"{training.val_size:,} {images}, which are the test set"
     )
 
 
@@ -118,10 +141,10 @@ def _banner(result: Result) -> Panel:
     """What nobody may miss: these numbers are not those of the real data."""
     return Panel(
         Text(
-            "SYNTHETIC DATA: the real data set was not found, so these numbers were measured on a stand-in.\n"
-            f"They say nothing about the real one. Measured on: {clean(result.data_source)}\n"
-            "Use --data real to refuse the stand-in; python -m data_scripts.fetch --help says how to get the data.",
-            justify="left",
+            "SYNTHETIC DATA: these numbers were measured on a stand-in and say nothing about the "
+            f"real data set.\nMeasured on: {clean(result.data_source)}\n"
+            "To get the data: python -m data_scripts.fetch --help. "
+            "To refuse the stand-in: --data real.",
         ),
         title="NOT THE REAL DATA",
         style="bold white on red",
@@ -133,12 +156,17 @@ def _conditions(result: Result) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
-    source = "no data set was needed" if result.data == "none" else f"{result.data}: {result.data_source}"
+    source = f"{result.data}: {result.data_source}"
+    if result.data == "none":
+        source = "no data set was needed"
+    isolation = result.isolation
+    if isolation in ISOLATION:
+        isolation += f": {ISOLATION[isolation]}"
     rows = {
         "submission": f"{result.submission} (SHA-256 {result.digest[:12]})",
         "data": source,
         "seed": f"{result.seed} (the same draws again: --seed {result.seed})",
-        "isolation": f"{result.isolation}: {ISOLATION[result.isolation]}" if result.isolation in ISOLATION else result.isolation,
+        "isolation": isolation,
         "time": f"{result.seconds:.1f} s, started {result.started}",
         "versions": ", ".join(f"{name} {version}" for name, version in result.versions.items()),
         "hardware": result.hardware,

@@ -7,9 +7,10 @@ import unicodedata
 
 LONGEST = 2_000  # characters: a screenful of reason; the rest of an error helps nobody
 
-# Cc and Cf hold terminal escapes and the marks that reverse the reading direction; Cs cannot be encoded.
+# Cc and Cf hold terminal escapes and marks that reverse the reading direction; Cs has no bytes.
 _UNSHOWABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")  # colours, titles, links
+# Colours, cursor moves; window titles, links.
+_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")
 
 
 def clean(text: str, longest: int = LONGEST) -> str:
@@ -20,8 +21,8 @@ def clean(text: str, longest: int = LONGEST) -> str:
         longest: characters kept; a longer text ends in an ellipsis.
 
     Returns:
-        The text with its line breaks, tabs as blanks, and no escape sequence, other control character, direction mark,
-        surrogate or private character.
+        The text with its line breaks, tabs as blanks, and no escape sequence or other control
+        character, no direction mark, surrogate or private character.
     """
     plain = _ESCAPE.sub("", text[: 4 * longest]).replace("\r\n", "\n").replace("\t", "    ")
     shown = "".join(c for c in plain if c == "\n" or unicodedata.category(c) not in _UNSHOWABLE)

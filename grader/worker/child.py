@@ -25,6 +25,7 @@ def main() -> None:
     zygote.preload(sys.argv[2].split(","))
     package.__path__ = []
     zygote.serve(control)
+    os._exit(0)  # nothing is left to be done, and torch takes its time to shut down
 
 
 if __name__ == "__main__":

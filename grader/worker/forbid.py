@@ -13,7 +13,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from linecache import getline
@@ -35,6 +35,8 @@ FFT = r"fft"
 # key of all backends that have none of their own (mkldnn, sparse, quantized).
 _KEYS = ("CPU", "MkldnnCPU", "QuantizedCPU", "CUDA", "AutogradOther")
 _KEYS += ("MPS",) if sys.platform == "darwin" else ()
+
+HITS = 20  # that are kept: one is enough for a verdict, the others help to find them all
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,10 @@ def forbidden_operators(rules: Rules) -> list[str]:
 
 def locate(folders: Sequence[str]) -> tuple[str, int] | tuple[None, None]:
     """File and line of the innermost running frame whose code lies in `folders`."""
+    inside = tuple(os.path.join(folder, "") for folder in folders)
     frame = sys._getframe(1)
     while frame is not None:
-        if frame.f_code.co_filename.startswith(tuple(folders)):
+        if frame.f_code.co_filename.startswith(inside):
             return frame.f_code.co_filename, frame.f_lineno
         frame = frame.f_back
     return None, None
@@ -87,40 +90,61 @@ def short(file: str, folders: Sequence[str]) -> str:
     return clean(file, 200)
 
 
-def deny(rules: Rules, folders: Sequence[str | Path], record: Callable[[Hit], object]) -> list[torch.library.Library]:
-    """Make every operator that `rules` forbid raise `ForbiddenOperator`.
+class Denial:
+    """Operators that raise `ForbiddenOperator`, until they are given back.
 
     Args:
-        rules: what to forbid.
-        folders: where submitted code lies, to name its line.
-        record: called with each `Hit` before the operator raises.
+        rules: what is forbidden.
+        folders: where submitted code lies, so that hits name its lines.
 
-    Returns:
-        What holds the kernels in place; `Library._destroy` takes them out again.
+    Attributes:
+        hits: what was reached, also where the exception was swallowed; the first of them.
     """
-    prefixes = [os.path.join(folder, "") for folder in folders]
 
-    def refusing(operator: str) -> Callable[..., None]:
+    def __init__(self, rules: Rules, folders: Sequence[str | Path] = ()) -> None:
+        self.rules, self.folders = rules, [str(folder) for folder in folders]
+        self.hits: list[Hit] = []
+        self._denied: set[str] = set()
+        self._libraries: dict[str, torch.library.Library] = {}
+        self.install()
+
+    def install(self) -> None:
+        """Deny what is registered by now; libraries loaded later bring operators of their own."""
+        if not self.rules.operators:
+            return
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # replacing a kernel is announced; it is what we are here for
+            for full in set(forbidden_operators(self.rules)) - self._denied:
+                self._deny(full)
+                self._denied.add(full)
+
+    def remove(self) -> None:
+        """Put the operators' own kernels back."""
+        for library in self._libraries.values():
+            library._destroy()
+        self._libraries.clear()
+        self._denied.clear()
+
+    def _deny(self, full: str) -> None:
+        namespace, _, operator = full.partition("::")
+        name = f"{namespace}::{operator.partition('.')[0]}"
+
         def refuse(*args: object, **kwargs: object) -> None:
-            file, line = locate(prefixes)
-            source = clean(getline(file, line).strip(), 200) if file else None
-            hit = Hit(operator, short(file, prefixes) if file else None, line, source)
-            record(hit)
+            hit = self._hit(name)
+            if len(self.hits) < HITS:
+                self.hits.append(hit)
             raise ForbiddenOperator(f"the torch operator {hit} is not allowed in this deliverable")
 
-        return refuse
+        if namespace not in self._libraries:
+            self._libraries[namespace] = torch.library.Library(namespace, "IMPL")
+        for key in _KEYS:
+            self._libraries[namespace].impl(operator, refuse, key, allow_override=True)
 
-    libraries: dict[str, torch.library.Library] = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # replacing a kernel is announced; it is what we are here for
-        for full in forbidden_operators(rules):
-            namespace, _, operator = full.partition("::")
-            if namespace not in libraries:
-                libraries[namespace] = torch.library.Library(namespace, "IMPL")
-            refuse = refusing(f"{namespace}::{operator.partition('.')[0]}")
-            for key in _KEYS:
-                libraries[namespace].impl(operator, refuse, key, allow_override=True)
-    return list(libraries.values())
+    def _hit(self, operator: str) -> Hit:
+        file, line = locate(self.folders)
+        if file is None:
+            return Hit(operator)
+        return Hit(operator, short(file, self.folders), line, clean(getline(file, line).strip(), 200))
 
 
 @contextmanager
@@ -134,10 +158,8 @@ def forbidden(rules: Rules, folders: Sequence[str | Path] = ()) -> Iterator[list
     Returns:
         The hits, filled while the block runs; also those whose exception was swallowed.
     """
-    hits: list[Hit] = []
-    libraries = deny(rules, folders, hits.append)
+    denial = Denial(rules, folders)
     try:
-        yield hits
+        yield denial.hits
     finally:
-        for library in libraries:
-            library._destroy()
+        denial.remove()

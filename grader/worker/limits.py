@@ -28,6 +28,9 @@ class Limits:
     open_files: int = 256
     # Four DataLoader workers, a compiler and its children; a fork bomb has more.
     processes: int = 16
+    # The kernel counts all threads of the user, other sessions' and programs' included: a
+    # backstop for a fork bomb that outruns the count above. It does not bind root.
+    user_threads: int = 4096
     # Enough to see the last traceback that a student printed.
     output_tail: int = 8 * KIB
     # A line printed per batch is 1 MB in a long training; what floods past this is

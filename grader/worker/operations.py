@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from . import messages as m
+from .forbid import Denial
 from .incoming import Inputs
 from .outgoing import LINE, Answer, Parcel, raised
 from .protocol import clean
@@ -27,11 +28,12 @@ class Operations:
     """Carries out requests; what they build lives as long as the session.
 
     Args:
-        folders: where submitted code lies.
+        denial: the forbidden operators, and where submitted code lies.
     """
 
-    def __init__(self, folders: Sequence[str]) -> None:
-        self._folders = folders
+    def __init__(self, denial: Denial) -> None:
+        self._denial, self._folders = denial, denial.folders
+        self._libraries = len(torch.ops.loaded_libraries)
         self._objects: dict[str, object] = {}
         self._carry_out: dict[type, Callable[..., m.Message]] = {
             m.Load: self._load,
@@ -115,7 +117,11 @@ class Operations:
 
     # -------------------------------------------------------------------- shared
     def _module(self, name: str) -> types.ModuleType:
-        return importlib.import_module(name)
+        module = importlib.import_module(name)
+        if len(torch.ops.loaded_libraries) != self._libraries:  # torchvision brings a convolution
+            self._libraries = len(torch.ops.loaded_libraries)
+            self._denial.install()
+        return module
 
     def _object(self, handle: str) -> object:
         if handle not in self._objects:
@@ -162,16 +168,32 @@ class Operations:
         by_name: dict[str, int | None] = {}
         backward = None
         if upstream:
-            tensors = [value for value in values if isinstance(value, torch.Tensor)]
             targets = [*sources, *(parameters or {}).values()]
             try:
-                found = torch.autograd.grad(tensors[: len(upstream)], targets, upstream, allow_unused=True)
+                found = _gradients(values, upstream, targets)
                 indices = [None if gradient is None else parcel.add(gradient)[0] for gradient in found]
                 gradients = indices[: len(sources)]
                 by_name = dict(zip(parameters or {}, indices[len(sources) :], strict=True))
             except BaseException as error:
                 backward = raised(error, self._folders)
         return m.Result(outputs, sequence, gradients, by_name, backward, inputs.changed())
+
+
+def _gradients(
+    returned: list[object], upstream: list[torch.Tensor], targets: list[torch.Tensor]
+) -> Sequence[torch.Tensor | None]:
+    """Gradients of the returned tensors with respect to `targets`, given upstream ones.
+
+    Taken of the scalar <returned, upstream>, since autograd's own way to pass upstream
+    gradients imports half a second of sympy for its first error message.
+    """
+    tensors = [value for value in returned if isinstance(value, torch.Tensor)]
+    total = torch.zeros(())
+    for tensor, gradient in zip(tensors, upstream, strict=False):
+        if tensor.shape != gradient.shape:
+            raise ValueError(f"the result has shape {list(tensor.shape)}, its gradient {list(gradient.shape)}")
+        total = total + (tensor * gradient).sum()
+    return torch.autograd.grad(total, targets, allow_unused=True)
 
 
 def _public(name: str, value: object) -> m.Public:

@@ -1,5 +1,6 @@
-"""Ending and measuring whole process trees."""
+"""Ending and measuring the tree of processes below a worker."""
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -18,79 +19,83 @@ class Usage:
     resident: int  # bytes; pages that several of them share are counted once
 
 
+class Tree:
+    """All that a zygote's sessions have started, wherever it went.
+
+    Args:
+        zygote: process id. It adopts the orphans below it while it lives.
+        mark: value of `MARK` in its environment; by it the orphans of a dead zygote are
+            told from other processes that the grader adopted.
+    """
+
+    def __init__(self, zygote: int, mark: str) -> None:
+        self._zygote, self._mark = zygote, mark
+        self._killed: set[psutil.Process] = set()
+
+    def end_sessions(self, patience: float = 5.0) -> bool:
+        """Kill everything below the zygote; whether it was over within `patience` seconds."""
+        self._killed.clear()
+        return self._end(lambda: descendants(self._zygote), patience)
+
+    def end_strays(self, patience: float = 5.0) -> bool:
+        """Kill what a dead zygote has left to this process, and collect the dead."""
+        gone = self._end(lambda: [p for p in descendants(os.getpid()) if self._is_marked(p)], patience)
+        for process in self._killed:
+            with contextlib.suppress(psutil.NoSuchProcess, ChildProcessError):
+                if process.ppid() == os.getpid():
+                    os.waitpid(process.pid, os.WNOHANG)
+        self._killed.clear()
+        return gone
+
+    def usage(self) -> Usage:
+        """Count and memory of the processes below the zygote."""
+        private = shared = count = 0
+        for process in descendants(self._zygote):
+            with contextlib.suppress(psutil.Error):
+                memory = process.memory_info()
+                count += 1
+                private += memory.rss - getattr(memory, "shared", 0)
+                shared = max(shared, getattr(memory, "shared", 0))
+        return Usage(count, private + shared)
+
+    def _end(self, find: Callable[[], list[psutil.Process]], patience: float) -> bool:
+        until, pause = time.monotonic() + patience, 0.001
+        # A process that is dying can no longer be found by its mark, so those killed
+        # before are looked at again.
+        while left := {*find(), *filter(_lives, self._killed)}:
+            if time.monotonic() > until:
+                return False
+            for process in left:  # none of them forks while the others are being killed
+                _signal(process.suspend)
+            for process in left:
+                _signal(process.kill)
+            self._killed |= left
+            time.sleep(pause)
+            pause = min(2 * pause, 0.05)
+        return True
+
+    def _is_marked(self, process: psutil.Process) -> bool:
+        try:
+            return process.environ().get(MARK) == self._mark
+        except (psutil.Error, OSError):
+            return False
+
+
 def descendants(root: int) -> list[psutil.Process]:
     """All living processes below `root`; zombies are not living."""
     try:
-        below = psutil.Process(root).children(recursive=True)
+        return [process for process in psutil.Process(root).children(recursive=True) if _lives(process)]
     except psutil.NoSuchProcess:
         return []
-    return [process for process in below if _lives(process)]
-
-
-def strays(mark: str) -> list[psutil.Process]:
-    """Processes marked with `mark` that this process had to adopt: their parents are gone."""
-    return [process for process in descendants(os.getpid()) if _marked(process, mark)]
-
-
-def end(find: Callable[[], list[psutil.Process]], patience: float = 5.0) -> bool:
-    """Kill what `find` finds until it finds nothing more.
-
-    Returns:
-        Whether nothing is left; False if something outlived `patience` seconds.
-    """
-    until, pause = time.monotonic() + patience, 0.001
-    while left := find():
-        if time.monotonic() > until:
-            return False
-        for process in left:  # none of them forks while the others are being killed
-            _signal(process.suspend)
-        for process in left:
-            _signal(process.kill)
-        time.sleep(pause)
-        pause = min(2 * pause, 0.05)
-    return True
-
-
-def reap(mark: str) -> None:
-    """Collect the exit status of killed strays, so that they do not stay as zombies."""
-    for process in psutil.Process().children():
-        try:
-            if process.status() == psutil.STATUS_ZOMBIE and process.pid in _adopted.get(mark, ()):
-                os.waitpid(process.pid, os.WNOHANG)
-        except (psutil.NoSuchProcess, ChildProcessError):
-            continue
-
-
-def usage(root: int) -> Usage:
-    """Count and memory of the processes below `root`."""
-    private = shared = count = 0
-    for process in descendants(root):
-        try:
-            memory = process.memory_info()
-        except psutil.Error:
-            continue
-        count += 1
-        private += memory.rss - getattr(memory, "shared", 0)
-        shared = max(shared, getattr(memory, "shared", 0))
-    return Usage(count, private + shared)
 
 
 def _lives(process: psutil.Process) -> bool:
     try:
-        return process.status() != psutil.STATUS_ZOMBIE
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
 
-def _marked(process: psutil.Process, mark: str) -> bool:
-    try:
-        return process.environ().get(MARK) == mark
-    except (psutil.Error, OSError):
-        return False
-
-
 def _signal(action: Callable[[], None]) -> None:
-    try:
+    with contextlib.suppress(psutil.Error):
         action()
-    except psutil.Error:
-        pass

@@ -19,6 +19,8 @@ import torch
 
 PREFIX = struct.Struct("!4sIQ")
 MAGIC = b"CHB1"
+EXIT_STATUS = struct.Struct("!i")  # what a zygote writes when a session's process has ended
+CONNECTION_LOST = 70  # exit status of a session that cannot reach the grader any more
 HEADER_LIMIT = 64 * 1024
 ARRAY_LIMIT = 1024  # arrays in one frame: a network of this course has under 200
 

@@ -4,37 +4,24 @@ import contextlib
 import os
 import secrets
 import selectors
-import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import msgspec
 import torch
 
+from .envelopes import ReplyHeader, RequestHeader, decode_reply, encode
+from .failures import LOST, Verdict, WorkerFailure, death
 from .limits import Limits
-from .messages import Hit, Message, ReplyHeader, Request, RequestHeader, decode_reply, encode
-from .processes import usage
-from .protocol import PREFIX, Array, ProtocolError, array_spec, check_specs, clean, frame, lengths, raw_bytes, split
-from .zygote_status import STATUS
+from .messages import Hit, Message, Request
+from .processes import Usage
+from .protocol import EXIT_STATUS, Array, ProtocolError, array_spec, clean, frame, raw_bytes, split
+from .reception import Incoming
 
+GRACE = 1.0  # seconds between the end of a connection and the news of its process's end
 WATCH = 0.25  # seconds between two looks at memory and processes
-Verdict = Literal["timeout", "killed", "error", "invalid"]
-
-
-class WorkerFailure(Exception):
-    """A session ended without the reply that was asked for.
-
-    Args:
-        verdict: "timeout", "killed", "error" or "invalid".
-        reason: one sentence for the student.
-    """
-
-    def __init__(self, verdict: Verdict, reason: str) -> None:
-        super().__init__(f"{verdict}: {reason}")
-        self.verdict, self.reason = verdict, reason
 
 
 @dataclass(frozen=True)
@@ -53,9 +40,10 @@ class Session:
         connection: where requests go and replies come from.
         output: read end of what the session prints.
         status: read end of what the zygote tells about the session's end.
-        zygote: process id below which all processes of the session lie.
         limits: ceilings.
-        ended: called once, when the session is over; ends all its processes.
+        usage: what the session's processes hold at this moment.
+        ended: called once, when the session is over, to end all its processes; told whether
+            the zygote is gone.
     """
 
     def __init__(
@@ -63,16 +51,17 @@ class Session:
         connection: socket.socket,
         output: int,
         status: int,
-        zygote: int,
         limits: Limits,
-        ended: Callable[[], None],
+        usage: Callable[[], Usage],
+        ended: Callable[[bool], None],
     ) -> None:
         self._connection, self._output, self._status = connection, output, status
-        self._zygote, self._limits, self._ended = zygote, limits, ended
+        self._limits, self._usage, self._ended = limits, usage, ended
         self._tail, self._printed = b"", 0
+        self._output_ended = False
         self._exit: int | None = None
         self._failure: WorkerFailure | None = None
-        self._received = _Incoming(0)
+        self._received = Incoming(0)
         connection.setblocking(False)
         self._selector = selectors.DefaultSelector()
         self._selector.register(connection, selectors.EVENT_READ)
@@ -120,24 +109,28 @@ class Session:
         header = RequestHeader(token, message, reply_bytes, [array_spec(array) for array in arrays])
         parts = [raw_bytes(array) for array in arrays]
         outgoing = [memoryview(frame(encode(header), sum(map(len, parts)))), *parts]
+        final = False
         try:
             for _ in range(most):
                 self._exchange(outgoing, deadline, wall, reply_bytes)
-                reply, final = self._take(token, reply_bytes)
+                reply, final = self._take(token)
                 yield reply
                 if final:
                     return
-                outgoing = []
             raise WorkerFailure("invalid", f"more than {most} replies to one request")
         except ProtocolError as error:
             raise self._fail("invalid", f"the worker sent {clean(error, 300)}") from None
         except WorkerFailure as failure:
             raise self._fail(failure.verdict, failure.reason) from None
+        finally:
+            if not final:
+                self._fail("error", "its replies were not awaited")
 
     def output_tail(self) -> str:
         """The end of what the session has printed, without control characters."""
-        with contextlib.suppress(WorkerFailure):
-            self._read_output()
+        if self._failure is None:
+            with contextlib.suppress(WorkerFailure):
+                self._read_output()
         return clean(self._tail.decode("utf-8", "replace"), self._limits.output_tail)
 
     def close(self) -> None:
@@ -155,14 +148,14 @@ class Session:
     def _fail(self, verdict: Verdict, reason: str) -> WorkerFailure:
         if self._failure is None:
             self._failure = WorkerFailure(verdict, reason)
-            self._ended()
+            self._ended(self._exit == LOST)
             with contextlib.suppress(WorkerFailure):
                 self._read_output()
             self._selector.close()
+            self._output_ended = True
             self._connection.close()
             os.close(self._output)
             os.close(self._status)
-            self._output = -1
         return self._failure
 
     def _exchange(self, outgoing: list[memoryview], deadline: float, wall: float, reply_bytes: int) -> None:
@@ -192,11 +185,11 @@ class Session:
             if self._exit is not None:
                 self._read(incoming)  # what it had sent before it ended
                 if not incoming.complete:
-                    raise _death(self._exit)
+                    raise death(self._exit)
 
-    def _take(self, token: str, reply_bytes: int) -> tuple[Reply, bool]:
+    def _take(self, token: str) -> tuple[Reply, bool]:
         """Decode the frame that has come, and make room for the next."""
-        incoming, self._received = self._received, _Incoming(0)
+        incoming, self._received = self._received, Incoming(0)
         try:
             header: ReplyHeader = decode_reply(bytes(incoming.header))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -217,18 +210,56 @@ class Session:
         except OSError:
             outgoing.clear()  # closed at the other end: reading tells how
 
-    def _read(self, incoming: "_Incoming") -> None:
+    def _read(self, incoming: "Incoming") -> None:
         try:
             while not incoming.complete:
-                if incoming.missing is None:
-                    incoming.advance()
-                    continue
                 got = self._connection.recv_into(incoming.missing)
                 if not got:
-                    self._closed()
-                    return
+                    raise self._closed()
                 incoming.received(got)
         except BlockingIOError:
             pass
         except ConnectionError:
-            self._closed()
+            raise self._closed() from None
+
+    def _closed(self) -> WorkerFailure:
+        """Why there is no connection any more: as a rule because the process has ended."""
+        until = time.monotonic() + GRACE
+        while self._exit is None and time.monotonic() < until:
+            time.sleep(0.002)
+            self._read_status()
+        if self._exit is None:
+            return WorkerFailure("error", "the submission closed the connection to the grader")
+        return death(self._exit)
+
+    def _read_status(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            status = os.read(self._status, EXIT_STATUS.size)
+            self._exit = EXIT_STATUS.unpack(status)[0] if len(status) == EXIT_STATUS.size else LOST
+
+    def _read_output(self) -> None:
+        """Take what was printed, and keep the end of it."""
+        if self._output_ended:
+            return
+        try:
+            for _ in range(16):
+                printed = os.read(self._output, 1 << 16)
+                if not printed:
+                    self._output_ended = True
+                    self._selector.unregister(self._output)
+                    return
+                self._printed += len(printed)
+                self._tail = (self._tail + printed)[-self._limits.output_tail :]
+        except BlockingIOError:
+            pass
+        if self._printed > self._limits.output_bytes:
+            raise WorkerFailure("killed", f"it printed more than {self._limits.output_bytes >> 20} MiB")
+
+    def _watch(self) -> None:
+        """End a session that holds more than its share of the machine."""
+        held = self._usage()
+        if held.processes > self._limits.processes:
+            raise WorkerFailure("killed", f"{held.processes} processes at once, allowed are {self._limits.processes}")
+        if held.resident > self._limits.resident:
+            most = self._limits.resident >> 20
+            raise WorkerFailure("killed", f"memory: {held.resident >> 20} MiB in use, allowed are {most} MiB")

@@ -1,5 +1,6 @@
 """A session's process, from the fork to its end: descriptors, limits, then requests."""
 
+import contextlib
 import os
 import random
 import resource
@@ -13,18 +14,18 @@ import torch
 
 from . import linux, modules
 from .channel import receive, send
-from .forbid import Rules, deny
-from .messages import Hit, Opening, Refused, ReplyHeader, decode_request, encode
+from .envelopes import Opening, ReplyHeader, decode_request, encode
+from .forbid import Denial
+from .messages import Hit, Refused
 from .operations import Operations
 from .outgoing import Answer
-from .protocol import ProtocolError, array_spec, split
+from .protocol import CONNECTION_LOST, ProtocolError, array_spec, split
 
 REQUEST_LIMIT = 1 << 32  # bytes of arrays in one request; CIFAR-10 as float32 has 0.6e9
 CONNECTION = 3
-HITS = 20
 
 
-def run(opening: Opening, connection: int, output: int) -> None:
+def run(opening: Opening, denial: Denial, connection: int, output: int) -> None:
     """Become the session, and never return."""
     try:
         linux.die_with_parent()
@@ -32,16 +33,13 @@ def run(opening: Opening, connection: int, output: int) -> None:
         os.chdir(opening.scratch)
         _environment(opening)
         _limits(opening)
-        hits: list[Hit] = []
-        folders = modules.install(opening.files, opening.packages)
-        rules = Rules(opening.operators, opening.allowed)
-        libraries = deny(rules, folders, lambda hit: len(hits) < HITS and hits.append(hit))
-        _serve(socket.socket(fileno=CONNECTION), Operations(folders), hits)
-        del libraries
+        denial.folders = modules.install(opening.files, opening.packages)
+        _serve(socket.socket(fileno=CONNECTION), Operations(denial), denial.hits)
     except BaseException:
-        traceback.print_exc()
-        sys.stderr.flush()
-        os._exit(70)
+        with contextlib.suppress(BaseException):  # their standard error may be anything by now
+            traceback.print_exc()
+            sys.stderr.flush()
+        os._exit(CONNECTION_LOST)
     os._exit(0)
 
 
@@ -82,10 +80,12 @@ def _limits(opening: Opening) -> None:
         kind = getattr(resource, f"RLIMIT_{name}", None)
         if kind is None:
             continue
-        hard = resource.getrlimit(kind)[1]
-        ceiling = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        present = resource.getrlimit(kind)[1]
+        soft = value if present == resource.RLIM_INFINITY else min(value, present)
+        # At the soft limit of CPU time comes SIGXCPU, at the hard one SIGKILL, which says less.
+        hard = soft + 1 if name == "CPU" and soft != present else soft
         try:
-            resource.setrlimit(kind, (ceiling, ceiling))
+            resource.setrlimit(kind, (soft, hard))
         except (ValueError, OSError):  # macOS does not know every limit that it names
             continue
 
@@ -109,7 +109,8 @@ def _serve(connection: socket.socket, operations: Operations, hits: list[Hit]) -
             reply(answer, final=False)
 
         answer = operations.answer(header.request, arrays, header.reply_bytes, interim)
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(BaseException):  # they are the submission's to replace
+            sys.stdout.flush()
+            sys.stderr.flush()
         reply(answer, final=True)
         del arrays, received, answer

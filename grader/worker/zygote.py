@@ -10,16 +10,15 @@ import os
 import select
 import signal
 import socket
-import struct
 
 import psutil
 
 from . import linux, session_process
 from .channel import receive_exactly
-from .messages import decode_opening
-from .protocol import PREFIX, lengths
+from .envelopes import decode_opening
+from .forbid import Denial, Rules
+from .protocol import EXIT_STATUS, PREFIX, lengths
 
-STATUS = struct.Struct("!i")
 
 
 def preload(packages: list[str]) -> None:
@@ -34,7 +33,8 @@ def preload(packages: list[str]) -> None:
 def serve(control: socket.socket) -> None:
     """Fork a session per opening until the control connection is closed.
 
-    With an opening come three descriptors: the session's connection, the pipe for what
+    Forbidden operators are denied before the fork, so that consecutive sessions under the
+    same rules share the work. With an opening come three descriptors: the session's connection, the pipe for what
     it prints, and a pipe that this process writes the session's exit status to.
     """
     linux.adopt_orphans()
@@ -46,6 +46,7 @@ def serve(control: socket.socket) -> None:
     gc.collect()
     gc.freeze()  # so that a collection in a session does not copy every page
     statuses: dict[int, int] = {}
+    denial = Denial(Rules())
     control.sendall(b"+")
     while True:
         ready, _, _ = select.select([control, wake], [], [])
@@ -58,11 +59,15 @@ def serve(control: socket.socket) -> None:
                 break
             header_length, _ = lengths(prefix, 0)
             opening = decode_opening(receive_exactly(control, header_length))
+            rules = Rules(opening.operators, opening.allowed)
+            if denial.rules != rules:
+                denial.remove()
+                denial = Denial(rules)
             pid = os.fork()
             if pid == 0:
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                session_process.run(opening, *descriptors[:2])
+                session_process.run(opening, denial, *descriptors[:2])
             statuses[pid] = descriptors[2]
             for descriptor in descriptors[:2]:
                 os.close(descriptor)
@@ -81,7 +86,7 @@ def _reap(statuses: dict[int, int]) -> None:
         if pid in statuses:
             descriptor = statuses.pop(pid)
             try:
-                os.write(descriptor, STATUS.pack(os.waitstatus_to_exitcode(status)))
+                os.write(descriptor, EXIT_STATUS.pack(os.waitstatus_to_exitcode(status)))
             except BrokenPipeError:
                 pass  # the grader is no longer interested
             os.close(descriptor)

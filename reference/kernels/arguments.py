@@ -32,20 +32,33 @@ def pair(value, name: str, minimum: int) -> tuple[int, int]:
     entries = tuple(value) if isinstance(value, (tuple, list)) else (value,)
     if len(entries) not in (1, 2):
         raise ValueError(f"{name} must be an int or (height, width), found {len(entries)} entries: {value!r}")
-    entries = tuple(_integer(entry, name, value) for entry in entries)
+    entries = tuple(_integer(entry, name, "an int or (height, width) of ints", value) for entry in entries)
     if min(entries) < minimum:
         raise ValueError(f"{name} must be at least {minimum}, found {value!r}")
     return entries if len(entries) == 2 else entries * 2
 
 
-def _integer(entry, name: str, value) -> int:
+def integer(value, name: str, minimum: int) -> int:
+    """Normal form of an argument that is one int.
+
+    Raises:
+        TypeError: not an int.
+        ValueError: below `minimum`.
+    """
+    number = _integer(value, name, "an int", value)
+    if number < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, found {value!r}")
+    return number
+
+
+def _integer(entry, name: str, expected: str, value) -> int:
     # bool is an int to Python, but stride=True is a mistake in every call that was ever written.
     if not isinstance(entry, (bool, float)):
         try:
             return operator.index(entry)
         except TypeError:
             pass
-    raise TypeError(f"{name} must be an int or (height, width) of ints, found {value!r}")
+    raise TypeError(f"{name} must be {expected}, found {value!r}")
 
 
 def check_tensor(value, name: str) -> None:

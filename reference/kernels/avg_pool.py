@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -51,23 +52,32 @@ def avg_pool2d(
     """
     geometry = PoolGeometry.parse(kernel_size, stride, padding, 1, ceil_mode)
     batch, was_batched = planes(input, DTYPES)
-    rows, columns = _divisors(geometry, tuple(batch.shape[2:]), bool(count_include_pad), divisor_override)
+    if divisor_override is not None:
+        divisor_override = _nonzero(divisor_override)
     # Half types count in float32: a divisor above 2048 has no exact float16.
     exact = torch.float32 if batch.dtype in (torch.float16, torch.bfloat16) else batch.dtype
-    rows, columns = (torch.from_numpy(lengths).to(batch.device, exact) for lengths in (rows, columns))
+    size = tuple(batch.shape[2:])
+    rows, columns = _divisors(geometry, size, bool(count_include_pad), divisor_override, exact, batch.device)
     output = AveragePooling.apply(batch, choose(algorithm, batch), geometry, rows, columns)
     return like_input(output, batch, was_batched)
 
 
-def _divisors(geometry: PoolGeometry, size: tuple[int, int], count_padding: bool, override):
-    """Two arrays, (OH,) and (OW,), whose products are the windows' divisors."""
-    counts = geometry.output_size(size)
-    if override is None:
-        return tuple(geometry.window_length(axis, size[axis], count_padding=count_padding) for axis in (0, 1))
+def _nonzero(divisor) -> int:
     try:
-        divisor = operator.index(override)
+        divisor = operator.index(divisor)
     except TypeError:
-        raise TypeError(f"divisor_override must be an int or None, found {override!r}") from None
+        raise TypeError(f"divisor_override must be an int or None, found {divisor!r}") from None
     if divisor == 0:
         raise ValueError("divisor_override must not be 0; pass None to divide by the window's size")
-    return np.full(counts[0], divisor, dtype=np.int64), np.ones(counts[1], dtype=np.int64)
+    return divisor
+
+
+@lru_cache
+def _divisors(geometry: PoolGeometry, size: tuple[int, int], count_padding: bool, override: int | None, dtype, device):
+    """Two tensors, (OH,) and (OW,), whose products are the windows' divisors."""
+    counts = geometry.output_size(size)
+    if override is None:
+        lengths = [geometry.window_length(axis, size[axis], count_padding=count_padding) for axis in (0, 1)]
+    else:
+        lengths = [np.full(counts[0], override, dtype=np.int64), np.ones(counts[1], dtype=np.int64)]
+    return tuple(torch.from_numpy(length).to(device, dtype) for length in lengths)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from reference.kernels import autograd, cuda, direct, im2col, naive
-from reference.kernels.arguments import batched, check_alike, check_floating, check_tensor, pair
+from reference.kernels.arguments import batched, check_alike, check_floating, check_tensor, integer, pair
 from reference.kernels.conv_algorithm import Algorithm
 from reference.kernels.conv_geometry import Geometry
 
@@ -87,7 +87,7 @@ def _named(name: str, input: torch.Tensor) -> Algorithm:
 
 def _geometry(input, weight, stride, padding, dilation, groups) -> Geometry:
     stride, dilation = pair(stride, "stride", 1), pair(dilation, "dilation", 1)
-    groups, _ = pair(groups, "groups", 1)
+    groups = integer(groups, "groups", 1)
     if weight.dim() != 4:
         raise ValueError(f"weight must have shape (O, C/groups, KH, KW), found shape {tuple(weight.shape)}")
     if min(weight.shape[2:]) < 1 or weight.shape[0] < 1:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from reference.kernels.compiled import compiled
@@ -27,13 +28,13 @@ BLOCK_BYTES = VECTORS * VECTOR_BYTES
 
 
 def _plain_sum_tile(rows: int):
-    def sum_tile(out, out_at, out_step, source, source_at, offsets, weights, weight_at, weight_step, first, end, start, start_at):
+    def sum_tile(out, out_at, out_step, source, source_at, offsets, weights, weight_at, first, end, start, start_at):
         block = BLOCK_BYTES // out.itemsize
         for r in range(rows):
             total = np.full(block, start[start_at + r], out.dtype)
             for t in range(first, end):
                 at = source_at + offsets[t]
-                total += weights[weight_at + t * weight_step + r] * source[at : at + block]
+                total += weights[weight_at + t * rows + r] * source[at : at + block]
             out[out_at + r * out_step : out_at + r * out_step + block] = total
 
     return sum_tile
@@ -54,19 +55,19 @@ def _plain_product_tile(rows: int, taps: int):
 
 def _compiled_sum_tile(rows: int):
     @intrinsic
-    def sum_tile(typingctx, out, out_at, out_step, source, source_at, offsets, weights, weight_at, weight_step, first, end, start, start_at):
+    def sum_tile(typingctx, out, out_at, out_step, source, source_at, offsets, weights, weight_at, first, end, start, start_at):
         def codegen(context, builder, signature, args):
             v = Vectors(context, builder, signature.args[0].dtype)
-            out, out_at, out_step, source, source_at, offsets, weights, weight_at, weight_step, first, end, start, start_at = args
+            out, out_at, out_step, source, source_at, offsets, weights, weight_at, first, end, start, start_at = args
             out, source, offsets = (v.pointer(signature.args[i], args[i]) for i in (0, 3, 5))
-            weights, start = (v.pointer(signature.args[i], args[i]) for i in (6, 11))
+            weights, start = (v.pointer(signature.args[i], args[i]) for i in (6, 10))
 
             def number(value):
                 return context.get_constant(types.intp, value)
 
             def tap(t, totals):
                 source_here = builder.add(source_at, builder.load(v.address(offsets, t)))
-                weight_here = builder.add(weight_at, builder.mul(t, weight_step))
+                weight_here = builder.add(weight_at, builder.mul(t, number(rows)))
                 seen = [v.load(source, source_here, number(k * v.lanes)) for k in range(VECTORS)]
                 results = []
                 for r in range(rows):
@@ -84,7 +85,7 @@ def _compiled_sum_tile(rows: int):
             return context.get_dummy_value()
 
         n = types.intp
-        return types.void(out, n, n, source, n, offsets, weights, n, n, n, n, start, n), codegen
+        return types.void(out, n, n, source, n, offsets, weights, n, n, n, start, n), codegen
 
     return sum_tile
 
@@ -126,6 +127,22 @@ def _compiled_product_tile(rows: int, taps: int):
     return product_tile
 
 
+def _plain_copy(out, out_at, source, source_at, count):
+    out[out_at : out_at + count] = source[source_at : source_at + count]
+
+
+@intrinsic
+def _compiled_copy(typingctx, out, out_at, source, source_at, count):
+    def codegen(context, builder, signature, args):
+        v = Vectors(context, builder, signature.args[0].dtype)
+        to = v.address(v.pointer(signature.args[0], args[0]), args[1])
+        cgutils.raw_memcpy(builder, to, v.address(v.pointer(signature.args[2], args[2]), args[3]), args[4], v.align)
+        return context.get_dummy_value()
+
+    return types.void(out, types.intp, source, types.intp, types.intp), codegen
+
+
+_copy = _plain_copy if numba.config.DISABLE_JIT else _compiled_copy
 _sum_tile = _plain_sum_tile if numba.config.DISABLE_JIT else _compiled_sum_tile
 _product_tile = _plain_product_tile if numba.config.DISABLE_JIT else _compiled_product_tile
 _sum_6, _sum_3, _sum_1 = (_sum_tile(rows) for rows in (6, 3, 1))
@@ -143,48 +160,50 @@ def _span(size, count, stride, phase, corner):
 _span_compiled = compiled(_span)
 
 
-def _pack(image, phases, numbers, planes):
-    """Lay an image's pixels (C, H, W) out in its flat planes; cells without a pixel are left as they are."""
+def _pack(images, n, phases, numbers, planes):
+    """Lay image n of (N, C, H, W) out in its flat planes; cells without a pixel are left as they are."""
     stride_h, stride_w, top, left, margin, rows, pitch, plane = numbers
-    channels, height, width = image.shape
-    for c in range(channels):
-        for p in range(phases.shape[0]):
-            base = (c * phases.shape[0] + p) * plane + margin
-            row_first, row_end = _span_compiled(height, rows, stride_h, phases[p, 0], top)
-            first, end = _span_compiled(width, pitch, stride_w, phases[p, 1], left)
+    _, channels, height, width = images.shape
+    pixels = images.reshape(-1)
+    for p in range(phases.shape[0]):
+        row_first, row_end = _span_compiled(height, rows, stride_h, phases[p, 0], top)
+        first, end = _span_compiled(width, pitch, stride_w, phases[p, 1], left)
+        for c in range(channels):
             for r in range(row_first, row_end):
-                line = image[c, r * stride_h + phases[p, 0] - top]
-                at, shift = base + r * pitch, phases[p, 1] - left
+                row = (n * channels + c) * height + r * stride_h + phases[p, 0] - top
+                pixel = row * width + first * stride_w + phases[p, 1] - left
+                cell = (c * phases.shape[0] + p) * plane + margin + r * pitch + first
                 if stride_w == 1:
-                    for q in range(first, end):
-                        planes[at + q] = line[q + shift]
+                    _copy(planes, cell, pixels, pixel, end - first)
                 else:
-                    for q in range(first, end):
-                        planes[at + q] = line[q * stride_w + shift]
+                    for q in range(end - first):
+                        planes[cell + q] = pixels[pixel + q * stride_w]
 
 
-def _unpack(plane, phase_h, phase_w, numbers, image):
-    """Copy one phase's flat plane back to its pixels of `image` (H, W)."""
+def _unpack(planes, channels, phase_h, phase_w, numbers, length, images, at):
+    """Copy one phase of some channels from flat planes of `length` to channels `at` and on of (N*C, H, W)."""
     stride_h, stride_w, top, left, margin, rows, pitch, _ = numbers
-    height, width = image.shape
+    _, height, width = images.shape
+    pixels = images.reshape(-1)
     row_first, row_end = _span_compiled(height, rows, stride_h, phase_h, top)
     first, end = _span_compiled(width, pitch, stride_w, phase_w, left)
-    for r in range(row_first, row_end):
-        line = image[r * stride_h + phase_h - top]
-        at, shift = margin + r * pitch, phase_w - left
-        if stride_w == 1:
-            for q in range(first, end):
-                line[q + shift] = plane[at + q]
-        else:
-            for q in range(first, end):
-                line[q * stride_w + shift] = plane[at + q]
+    for c in range(channels):
+        for r in range(row_first, row_end):
+            row = (at + c) * height + r * stride_h + phase_h - top
+            pixel = row * width + first * stride_w + phase_w - left
+            cell = c * length + margin + r * pitch + first
+            if stride_w == 1:
+                _copy(pixels, pixel, planes, cell, end - first)
+            else:
+                for q in range(end - first):
+                    pixels[pixel + q * stride_w] = planes[cell + q]
 
 
 _pack_compiled = compiled(_pack)
 _unpack_compiled = compiled(_unpack)
 
 
-def shifted_sums(source, source_phases, source_numbers, weights, offsets, tap_first, start, target, target_phases, target_numbers, first, end):
+def shifted_sums(source, source_phases, source_numbers, groups, weights, offsets, tap_first, start, target, target_phases, target_numbers, first, end):
     """Write target images, each phase of them a weighted sum of shifted source planes.
 
     Forward and input gradient are both this: forward gathers from the phases of the image into the one
@@ -192,40 +211,39 @@ def shifted_sums(source, source_phases, source_numbers, weights, offsets, tap_fi
 
     Args:
         source: (N, C, H, W), packed by `source_phases` and `source_numbers` (see `direct_plan.Grid`).
-        weights: (G, K, R), for each group and tap the weights of the group's R target channels.
+        groups: G. weights: (G*R*K,) per block of 6, 3 or 1 of a group's R target channels, tap by tap.
         offsets: (K,) where each tap starts in a group's planes. tap_first: (P + 1,) its range per phase.
         start: (G*R,) what each target channel starts from.
         target: (N, G*R, ...), written where a phase has a pixel. first, end: the images to do.
     """
-    groups, taps, channels = weights.shape
+    taps = offsets.shape[0]
+    channels = start.shape[0] // groups
     block = BLOCK_BYTES // source.itemsize
     rows, pitch, plane = source_numbers[5], source_numbers[6], source_numbers[7]
     per_group = source.shape[1] // groups * source_phases.shape[0] * plane
     length = -(-target_numbers[5] * pitch // block) * block
     planes = np.zeros(groups * per_group + pitch + block, source.dtype)
     sums = np.empty(6 * length, source.dtype)
-    flat = weights.reshape(-1)
+    images = target.reshape(-1, target.shape[2], target.shape[3])
     for n in range(first, end):
-        _pack_compiled(source[n], source_phases, source_numbers, planes)
+        _pack_compiled(source, n, source_phases, source_numbers, planes)
         for g in range(groups):
             for p in range(target_phases.shape[0]):
                 t0, t1 = tap_first[p], tap_first[p + 1]
                 r = 0
                 while r < channels:
                     size = 6 if channels - r >= 6 else 3 if channels - r >= 3 else 1
-                    weight_at, start_at = g * taps * channels + r, g * channels + r
+                    weight_at, start_at = (g * channels + r) * taps, g * channels + r
                     for i in range(0, length, block):
                         at = g * per_group + i
                         if size == 6:
-                            _sum_6(sums, i, length, planes, at, offsets, flat, weight_at, channels, t0, t1, start, start_at)
+                            _sum_6(sums, i, length, planes, at, offsets, weights, weight_at, t0, t1, start, start_at)
                         elif size == 3:
-                            _sum_3(sums, i, length, planes, at, offsets, flat, weight_at, channels, t0, t1, start, start_at)
+                            _sum_3(sums, i, length, planes, at, offsets, weights, weight_at, t0, t1, start, start_at)
                         else:
-                            _sum_1(sums, i, length, planes, at, offsets, flat, weight_at, channels, t0, t1, start, start_at)
-                    for k in range(size):
-                        plane_of_sums = sums[k * length : (k + 1) * length]
-                        image = target[n, start_at + k]
-                        _unpack_compiled(plane_of_sums, target_phases[p, 0], target_phases[p, 1], target_numbers, image)
+                            _sum_1(sums, i, length, planes, at, offsets, weights, weight_at, t0, t1, start, start_at)
+                    image = n * groups * channels + start_at
+                    _unpack_compiled(sums, size, target_phases[p, 0], target_phases[p, 1], target_numbers, length, images, image)
                     r += size
 
 
@@ -247,8 +265,8 @@ def shifted_products(grad, grad_phases, grad_numbers, input, input_phases, input
     planes = np.zeros(groups * per_group + pitch + lanes, grad.dtype)
     flat = total.reshape(-1)
     for n in range(first, end):
-        _pack_compiled(input[n], input_phases, input_numbers, planes)
-        _pack_compiled(grad[n], grad_phases, aligned, grads)
+        _pack_compiled(input, n, input_phases, input_numbers, planes)
+        _pack_compiled(grad, n, grad_phases, aligned, grads)
         for g in range(groups):
             r = 0
             while r < channels:
@@ -274,5 +292,18 @@ def shifted_products(grad, grad_phases, grad_numbers, input, input_phases, input
                 r += size
 
 
+def add_lanes(totals, result):
+    """Sum partial sums (parts, K, lanes) of `shifted_products` into `result` (K,)."""
+    for k in range(result.shape[0]):
+        total = totals[0, k, 0]
+        for lane in range(1, totals.shape[2]):
+            total += totals[0, k, lane]
+        for part in range(1, totals.shape[0]):
+            for lane in range(totals.shape[2]):
+                total += totals[part, k, lane]
+        result[k] = total
+
+
+add_lanes_compiled = compiled(add_lanes)
 shifted_sums_compiled = compiled(shifted_sums)
 shifted_products_compiled = compiled(shifted_products)

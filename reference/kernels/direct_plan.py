@@ -37,8 +37,9 @@ class Plan:
         taps: (C/G*KH*KW,) int64, where tap (c, i, j) starts in the image's planes.
         first: (2,) int64, the range of `taps` that the output's one phase sums.
         back_taps: (O/G*KH*KW,) int64, where tap (o, i, j) starts in the output's planes, ordered by phase.
-        back_order: (O/G*KH*KW,) int64, which (o, i, j) stands at each place of `back_taps`.
         back_first: (P + 1,) int64, each phase's range in `back_taps`.
+        weights, back_weights: int32, the weight's numbers in the order in which `shifted_sums` reads them,
+            forward and for the gradient of the input: per block of 6, 3 or 1 target channels, tap by tap.
     """
 
     input: Grid
@@ -47,11 +48,12 @@ class Plan:
     taps: np.ndarray
     first: np.ndarray
     back_taps: np.ndarray
-    back_order: np.ndarray
     back_first: np.ndarray
+    weights: np.ndarray
+    back_weights: np.ndarray
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def plan(geometry: Geometry, size: tuple[int, int], kernel: tuple[int, int, int, int]) -> Plan:
     """The plan for one shape.
 
@@ -84,6 +86,11 @@ def plan(geometry: Geometry, size: tuple[int, int], kernel: tuple[int, int, int,
     back_order = np.argsort(phase_of_tap, kind="stable")
     counts = np.bincount(phase_of_tap, minlength=len(phases))
 
+    numbers = np.arange(out_channels * channels * kh * kw)
+    rows_of_taps = numbers.reshape(geometry.groups, -1, channels * kh * kw)  # (G, O/G, C/G*KH*KW)
+    rows_of_back_taps = numbers.reshape(geometry.groups, -1, channels, kh * kw).transpose(0, 2, 1, 3)
+    rows_of_back_taps = rows_of_back_taps.reshape(geometry.groups, channels, -1)[:, :, back_order]
+
     one = np.zeros((1, 2), np.int64)
     return Plan(
         input=Grid(np.ascontiguousarray(phases), (sh, sw, top, left, 0, rows, pitch, plane)),
@@ -92,6 +99,17 @@ def plan(geometry: Geometry, size: tuple[int, int], kernel: tuple[int, int, int,
         taps=np.ascontiguousarray(taps.reshape(-1)),
         first=np.array([0, taps.size], np.int64),
         back_taps=np.ascontiguousarray(back.reshape(-1)[back_order]),
-        back_order=back_order,
         back_first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        weights=_blocks(rows_of_taps),
+        back_weights=_blocks(rows_of_back_taps),
     )
+
+
+def _blocks(numbers: np.ndarray) -> np.ndarray:
+    """(G, R, K) in blocks of 6, 3 or 1 of the R rows, transposed within each block."""
+    groups, count, _ = numbers.shape
+    cuts = list(range(0, count - count % 6, 6))
+    cuts += [len(cuts) * 6 + 3 * extra for extra in range(count % 6 // 3)]
+    cuts += list(range(count - count % 3, count))
+    pieces = [block.T.reshape(-1) for group in numbers for block in np.split(group, cuts[1:])]
+    return np.concatenate(pieces).astype(np.int32)

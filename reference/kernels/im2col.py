@@ -6,7 +6,8 @@
 Cost: 2*N*O*C*KH*KW*OH*OW operations, all of them in a matrix product, and N*C*KH*KW*OH*OW numbers of
 memory for the columns: KH*KW times the image. Plain torch on any device, any floating-point dtype.
 
-Tolerance: a matrix product sums its K terms in blocks; see `tests/kernels/tolerances.py` for what was measured.
+Measured error in float32: at most 1.1 (forward), 1.4 (input gradient), 0.9 (weight gradient) times
+sqrt(terms) * eps/2 * the sum of the absolute products.
 
 Reference: Chellapilla, Puri and Simard, "High performance convolutional neural networks for document
 processing", 2006.

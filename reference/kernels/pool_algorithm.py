@@ -20,10 +20,9 @@ class PoolAlgorithm:
 
     Args:
         name: what a caller writes as `algorithm=`.
-        maxima: (input (N, C, H, W), geometry, winners wanted?, positions wanted?) -> output (N, C, OH, OW)
-            and the winners, of the same shape: for each window the winning pixel's place in its plane,
-            y*W + x, as int64 or int32; or, where the caller does not want positions, as uint8 its tap
-            i*KW + j. None where no winners are wanted.
+        maxima: (input (N, C, H, W), geometry, winners wanted?) -> output (N, C, OH, OW) and the winners, of
+            the same shape: for each window the winning pixel's place in its plane, y*W + x, as int64 or
+            int32, or its tap i*KW + j as uint8. Where no winners are wanted they may be None.
         scatter: (grad (N, C, OH, OW), winners, geometry, (H, W)) -> (N, C, H, W), each number added to the
             pixel that won.
         averages: (input, geometry, row divisors (OH,), column divisors (OW,)) -> (N, C, OH, OW), each
@@ -33,7 +32,7 @@ class PoolAlgorithm:
     """
 
     name: str
-    maxima: Callable[[torch.Tensor, PoolGeometry, bool, bool], tuple[torch.Tensor, torch.Tensor | None]]
+    maxima: Callable[[torch.Tensor, PoolGeometry, bool], tuple[torch.Tensor, torch.Tensor | None]]
     scatter: Callable[[torch.Tensor, torch.Tensor, PoolGeometry, tuple[int, int]], torch.Tensor]
     averages: Callable[[torch.Tensor, PoolGeometry, torch.Tensor, torch.Tensor], torch.Tensor]
     spread: Callable[[torch.Tensor, PoolGeometry, torch.Tensor, torch.Tensor, tuple[int, int]], torch.Tensor]

@@ -39,7 +39,7 @@ class MaxPooling(torch.autograd.Function):
     @staticmethod
     def forward(ctx, input, algorithm: PoolAlgorithm, geometry: PoolGeometry, positions_wanted: bool):
         wanted = positions_wanted or ctx.needs_input_grad[0]
-        output, winners = algorithm.maxima(input.detach(), geometry, wanted, positions_wanted)  # (N, C, OH, OW)
+        output, winners = algorithm.maxima(input.detach(), geometry, wanted)  # (N, C, OH, OW)
         ctx.set_materialize_grads(False)
         if winners is not None:
             ctx.mark_non_differentiable(winners)
@@ -65,7 +65,8 @@ class Scatter(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, upstream):  # (N, C, H, W)
-        return Gather.apply(upstream, *ctx.saved_tensors, ctx.algorithm, ctx.geometry, ctx.size), None, None, None, None
+        values = Gather.apply(upstream, *ctx.saved_tensors, ctx.algorithm, ctx.geometry, ctx.size)
+        return values, None, None, None, None
 
 
 class Gather(torch.autograd.Function):
@@ -83,7 +84,8 @@ class Gather(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, upstream):  # (N, C, OH, OW)
-        return Scatter.apply(upstream, *ctx.saved_tensors, ctx.algorithm, ctx.geometry, ctx.size), None, None, None, None
+        image = Scatter.apply(upstream, *ctx.saved_tensors, ctx.algorithm, ctx.geometry, ctx.size)
+        return image, None, None, None, None
 
 
 class AveragePooling(torch.autograd.Function):

@@ -8,11 +8,13 @@ so the gradient needs no scattered writes: each pixel asks whether it won.
 Cost for 2x2: 4 bytes read per pixel and 5/4 bytes written in float32; backward 5/4 read and 4 written.
 Other windows: KH*KW vector loads per sixteen outputs, positions of 4 bytes.
 
-Float32 and float64 on the CPU. Maxima are exact; averages add the taps in reading order, so that their
-error is at most KH*KW roundings.
+Float32 and float64 on the CPU. Maxima are exact; averages add KH*KW taps in float32 or float64, with at
+most as many roundings.
 """
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -21,6 +23,7 @@ from reference.kernels.parallel import ranges, run
 from reference.kernels.pool_algorithm import PoolAlgorithm
 from reference.kernels.pool_direct_kernels import (
     averages_2x2,
+    averages_of_planes,
     averages_of_windows,
     maxima_2x2,
     maxima_of_windows,
@@ -43,27 +46,27 @@ def _is_2x2(geometry: PoolGeometry, size: tuple[int, int]) -> bool:
 
 def _on_planes(kernel, planes: int, pixels: int, *arguments) -> None:
     """`kernel(first, end, *arguments)` over all planes, side by side where that pays."""
-    run(
-        lambda part, first, end: kernel(first, end, *arguments),
-        ranges(planes, planes * pixels * OPERATIONS_PER_PIXEL),
-    )
+    parts = ranges(planes, planes * pixels * OPERATIONS_PER_PIXEL)
+    run(lambda part, first, end: kernel(first, end, *arguments), parts)
 
 
 def _planes(tensor: torch.Tensor) -> np.ndarray:
     """(N, C, H, W) as (N*C, H, W)."""
-    return tensor.contiguous().numpy().reshape(-1, *tensor.shape[2:])
+    n, c, h, w = tensor.shape
+    return tensor.contiguous().numpy().reshape(n * c, h, w)
 
 
+@lru_cache
 def _taps(geometry: PoolGeometry, size: tuple[int, int]) -> tuple:
     """What the kernels for any window need to know of it."""
     steps = (*geometry.stride, *geometry.padding, *geometry.dilation)
     return (*steps, *geometry.inside(0, size[0]), *geometry.inside(1, size[1]))
 
 
-def maxima(input, geometry: PoolGeometry, winners_wanted: bool, positions_wanted: bool):
+def maxima(input, geometry: PoolGeometry, winners_wanted: bool):
     n, c, h, w = input.shape
     output = input.new_empty((n, c, *geometry.output_size((h, w))))
-    if _is_2x2(geometry, (h, w)) and not positions_wanted:
+    if _is_2x2(geometry, (h, w)):
         winners = torch.empty(output.shape, dtype=torch.uint8) if winners_wanted else None
         places = None if winners is None else _planes(winners)
         _on_planes(maxima_2x2, n * c, h * w, _planes(input), _planes(output), places)
@@ -90,8 +93,7 @@ def averages(input, geometry: PoolGeometry, row_divisors, column_divisors):
     if _is_2x2(geometry, (h, w)):
         _on_planes(averages_2x2, n * c, h * w, _planes(input), _planes(output), *divisors)
     elif geometry.kernel_size == (h, w) and geometry.padding == (0, 0):
-        # One window per plane has no row of windows to work along; a plane's sum is a vector loop already.
-        torch.sum(input, (2, 3), keepdim=True, out=output).div_(row_divisors[0] * column_divisors[0])
+        _on_planes(averages_of_planes, n * c, h * w, _planes(input), _planes(output), *divisors)
     else:
         arguments = (_planes(input), _planes(output), *divisors, *_taps(geometry, (h, w)))
         _on_planes(averages_of_windows, n * c, h * w, *arguments)

@@ -105,28 +105,6 @@ def _spread_2x2(first, end, grad, result, row_divisors, column_divisors):
         result[plane, 2 * rows :, :] = zero
 
 
-def _tap_of_row(image, row, x, stride, shift, first, end, fill, scratch):
-    """What one tap sees in sixteen windows: pixels x*stride + shift, ... of the row that starts at `row`.
-
-    Args:
-        x: the first window's column.
-        shift: the tap's column in window 0; negative in the padding.
-        first, end: the columns of windows for which this tap is inside the image.
-        fill: what it sees elsewhere.
-        scratch: sixteen numbers of memory for strides without a vector load.
-    """
-    first, end = first - x, end - x
-    start = row + x * stride + shift
-    if stride == 1:
-        return v.load(image, start, first, end, fill)
-    if stride == 2:
-        return v.load_pairs(image, start, 2 * first, 2 * end - 1, fill)[0]
-    pixels = image.reshape(-1)
-    for lane in range(max(first, 0), min(end, LANES)):
-        scratch[lane] = pixels[start + lane * stride]
-    return v.load(scratch, 0, first, end, fill)
-
-
 def _maxima_of_windows(
     first, end, input, output, winners, row_starts, column_starts,
     sh, sw, ph, pw, dh, dw, row_first, row_end, column_first, column_end,
@@ -135,7 +113,6 @@ def _maxima_of_windows(
     height, width = input.shape[1:]
     rows, columns = output.shape[1:]
     lowest = input.dtype.type(-np.inf)
-    scratch = np.empty(LANES, input.dtype)
     for plane in range(first, end):
         for y in range(rows):
             for x in range(0, columns, LANES):
@@ -148,14 +125,13 @@ def _maxima_of_windows(
                         continue
                     line = (y * sh - ph + i * dh) * width
                     for j in range(column_first.size):
-                        shift = j * dw - pw
-                        pixel = tap_of_row(
-                            input, plane * height * width + line, x, sw, shift,
-                            column_first[j], column_end[j], lowest, scratch,
-                        )  # fmt: skip
+                        start = line + x * sw + j * dw - pw
+                        pixel = v.load_every(
+                            input, plane * height * width + start, sw, column_first[j] - x, column_end[j] - x, lowest
+                        )
                         wins = v.beats(pixel, best)
                         best = v.choose(wins, pixel, best)
-                        place = v.choose(wins, v.ramp(line + x * sw + shift, sw), place)
+                        place = v.choose(wins, v.ramp(start, sw), place)
                 v.store(best, output, (plane * rows + y) * columns + x, left)
                 v.store(place, winners, (plane * rows + y) * columns + x, left)
 
@@ -180,7 +156,6 @@ def _averages_of_windows(
     height, width = input.shape[1:]
     rows, columns = output.shape[1:]
     zero = input.dtype.type(0)
-    scratch = np.empty(LANES, input.dtype)
     for plane in range(first, end):
         for y in range(rows):
             for x in range(0, columns, LANES):
@@ -191,13 +166,21 @@ def _averages_of_windows(
                         continue
                     line = (plane * height + y * sh - ph + i) * width
                     for j in range(column_first.size):
-                        pixel = tap_of_row(
-                            input, line, x, sw, j - pw, column_first[j], column_end[j], zero, scratch
-                        )
+                        start = line + x * sw + j - pw
+                        pixel = v.load_every(input, start, sw, column_first[j] - x, column_end[j] - x, zero)
                         total = v.add(total, pixel)
                 divisor = v.load(column_divisors, x, 0, left, input.dtype.type(1))
                 divisor = v.multiply(divisor, v.splat(row_divisors[y]))
                 v.store(v.divide(total, divisor), output, (plane * rows + y) * columns + x, left)
+
+
+def _averages_of_planes(first, end, input, output, row_divisors, column_divisors):
+    """The mean of each whole plane: one window has no row of windows to work along, but is a long sum."""
+    for plane in range(first, end):
+        total = input.dtype.type(0)
+        for pixel in input[plane].reshape(-1):
+            total += pixel
+        output[plane, 0, 0] = total / (row_divisors[0] * column_divisors[0])
 
 
 def _spread_over_windows(
@@ -205,18 +188,23 @@ def _spread_over_windows(
     sh, sw, ph, pw, dh, dw, row_first, row_end, column_first, column_end,
 ):  # fmt: skip
     """The adjoint of `_averages_of_windows`."""
+    height, width = result.shape[1:]
     rows, columns = grad.shape[1:]
+    share = np.empty(columns, grad.dtype)
+    pixels = result.reshape(-1)
     for plane in range(first, end):
-        result[plane] = grad.dtype.type(0)
+        for pixel in range(plane * height * width, (plane + 1) * height * width):
+            pixels[pixel] = 0
         for y in range(rows):
-            share = grad[plane, y] / (row_divisors[y] * column_divisors)  # (OW,)
+            for x in range(columns):
+                share[x] = grad[plane, y, x] / (row_divisors[y] * column_divisors[x])
             for i in range(row_first.size):
                 if not row_first[i] <= y < row_end[i]:
                     continue
-                line = result[plane, y * sh - ph + i]  # (W,)
+                line = (plane * height + y * sh - ph + i) * width
                 for j in range(column_first.size):
                     for x in range(column_first[j], column_end[j]):
-                        line[x * sw - pw + j] += share[x]
+                        pixels[line + x * sw - pw + j] += share[x]
 
 
 # fastmath is off: whether a NaN wins, and which of equal maxima, is the contract.
@@ -224,8 +212,9 @@ maxima_2x2 = compiled(_maxima_2x2, fastmath=False)
 scatter_2x2 = compiled(_scatter_2x2, fastmath=False)
 averages_2x2 = compiled(_averages_2x2, fastmath=False)
 spread_2x2 = compiled(_spread_2x2, fastmath=False)
-tap_of_row = compiled(_tap_of_row, fastmath=False)
 maxima_of_windows = compiled(_maxima_of_windows, fastmath=False)
 scatter_to_positions = compiled(_scatter_to_positions, fastmath=False)
 averages_of_windows = compiled(_averages_of_windows, fastmath=False)
+# A sum alone may be reordered: that makes it a sum of sixteen lanes.
+averages_of_planes = compiled(_averages_of_planes, fastmath={"reassoc"})
 spread_over_windows = compiled(_spread_over_windows, fastmath=False)

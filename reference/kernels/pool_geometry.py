@@ -37,6 +37,14 @@ class PoolGeometry:
             TypeError: an argument is not an int or ints.
             ValueError: an impossible value, or padding wider than half of the window.
         """
+        arguments = (kernel_size, stride, padding, dilation, ceil_mode)
+        # Plain ints are nearly every call there is: remembered, so that a small image does not wait for the checks.
+        # Only exact ints: to a cache, True is 1 and 2.0 is 2.
+        plain = all(type(argument) is int or argument is None for argument in arguments[:4]) and type(ceil_mode) is bool
+        return cls._remembered(*arguments) if plain else cls._checked(*arguments)
+
+    @classmethod
+    def _checked(cls, kernel_size, stride, padding, dilation, ceil_mode) -> PoolGeometry:
         kernel_size = pair(kernel_size, "kernel_size", 1)
         # torch takes an empty stride as a missing one, and a missing one as the kernel size.
         missing = stride is None or (isinstance(stride, (tuple, list)) and len(stride) == 0)
@@ -51,6 +59,8 @@ class PoolGeometry:
                 f"windows outside the image"
             )
         return cls(kernel_size, stride, padding, dilation, bool(ceil_mode))
+
+    _remembered = classmethod(lru_cache(_checked.__func__))
 
     @lru_cache
     def output_size(self, size: tuple[int, int]) -> tuple[int, int]:

@@ -70,6 +70,32 @@ def _masked_load(context, builder, array_type, array, index, mask, fill):
     return builder.call(load, [address, alignment, mask, fill])
 
 
+def _pairs(context, builder, array_type, array, index, bounds, fill):
+    low, high = (
+        _masked_load(
+            context, builder, array_type, array, builder.add(index, index.type(offset)),
+            _between(builder, *bounds, offset), fill,
+        )
+        for offset in (0, LANES)
+    )  # fmt: skip
+    sides = ([2 * lane + side for lane in range(LANES)] for side in (0, 1))
+    return [builder.shuffle_vector(low, high, ir.Constant(ir.VectorType(INDEX, LANES), order)) for order in sides]
+
+
+def _gather(context, builder, array_type, array, index, step, mask, fill):
+    vector, wide = fill.type, ir.VectorType(ir.IntType(64), LANES)
+    start, alignment, suffix = _place(context, builder, array_type, array, index, vector)
+    bytes_apart = builder.mul(builder.sext(step, ir.IntType(64)), ir.IntType(64)(array_type.dtype.bitwidth // 8))
+    offsets = builder.mul(_splat(builder, bytes_apart), ir.Constant(wide, list(range(LANES))))
+    first = _splat(builder, builder.ptrtoint(start, ir.IntType(64)))
+    pointers = ir.VectorType(vector.element.as_pointer(), LANES)
+    addresses = builder.inttoptr(builder.add(first, offsets), pointers)
+    signature = ir.FunctionType(vector, [pointers, INDEX, mask.type, vector])
+    name = f"llvm.masked.gather.{suffix.removesuffix('.p0')}.v{LANES}p0"
+    gather = get_or_insert_function(builder.module, signature, name)
+    return builder.call(gather, [addresses, alignment, mask, fill])
+
+
 def _masked_store(context, builder, array_type, array, index, mask, value):
     address, alignment, suffix = _place(context, builder, array_type, array, index, value.type)
     signature = ir.FunctionType(ir.VoidType(), [value.type, address.type, INDEX, mask.type])
@@ -91,24 +117,50 @@ def load(typing, array, index, first, end, fill):
 def load_pairs(typing, array, index, first, end, fill):
     def code(context, builder, signature, arguments):
         array_, index_, first_, end_, fill_ = arguments
-        blank = _splat(builder, fill_)
-        low, high = (
-            _masked_load(
-                context, builder, array, array_, builder.add(index_, index_.type(offset)),
-                _between(builder, first_, end_, offset), blank,
-            )
-            for offset in (0, LANES)
-        )  # fmt: skip
-        pair = [
-            builder.shuffle_vector(
-                low, high, ir.Constant(ir.VectorType(INDEX, LANES), [2 * lane + side for lane in range(LANES)])
-            )
-            for side in (0, 1)
-        ]
+        pair = _pairs(context, builder, array, array_, index_, (first_, end_), _splat(builder, fill_))
         return context.make_tuple(builder, signature.return_type, pair)
 
     pair = types.UniTuple(Lanes(array.dtype), 2)
     return pair(array, types.int64, types.int64, types.int64, array.dtype), code
+
+
+@intrinsic
+def load_every(typing, array, index, step, first, end, fill):
+    def code(context, builder, signature, arguments):
+        array_, index_, step_, first_, end_, fill_ = arguments
+        blank, one = _splat(builder, fill_), step_.type(1)
+
+        def neighbours():
+            return _masked_load(context, builder, array, array_, index_, _between(builder, first_, end_, 0), blank)
+
+        def every_other():
+            # The last lane's right neighbour may be beyond the array, so the range ends before it.
+            single = builder.add(first_, first_), builder.sub(builder.add(end_, end_), one)
+            return _pairs(context, builder, array, array_, index_, single, blank)[0]
+
+        def gathered():
+            return _gather(context, builder, array, array_, index_, step_, _between(builder, first_, end_, 0), blank)
+
+        # A shuffle costs a cycle, a gather sixteen or more: strides 1 and 2 are nearly all there is.
+        done = builder.append_basic_block("done")
+        results = []
+        for stride, way in ((1, neighbours), (2, every_other), (None, gathered)):
+            otherwise = builder.append_basic_block("otherwise")
+            if stride is not None:
+                here = builder.append_basic_block("here")
+                builder.cbranch(builder.icmp_signed("==", step_, step_.type(stride)), here, otherwise)
+                builder.position_at_end(here)
+            results.append((way(), builder.block))
+            builder.branch(done)
+            builder.position_at_end(otherwise)
+        builder.unreachable()
+        builder.position_at_end(done)
+        lanes = builder.phi(blank.type)
+        for result, block in results:
+            lanes.add_incoming(result, block)
+        return lanes
+
+    return Lanes(array.dtype)(array, types.int64, types.int64, types.int64, types.int64, array.dtype), code
 
 
 @intrinsic

@@ -27,6 +27,14 @@ def load_pairs(array, index, first, end, fill):
     return row[0::2], row[1::2]
 
 
+def load_every(array, index, step, first, end, fill):
+    """Lane l is array[index + l*step] where first <= l < end, and `fill` elsewhere."""
+    lanes = np.full(LANES, fill, dtype=array.dtype)
+    for lane in range(max(first, 0), min(end, LANES)):
+        lanes[lane] = array.reshape(-1)[index + lane * step]
+    return lanes
+
+
 def store(lanes, array, index, end):
     """Write the lanes below `end` from array[index] on."""
     count = max(0, min(end, LANES))

@@ -29,7 +29,7 @@ def taps(geometry: PoolGeometry, size: tuple[int, int], y: int, x: int):
             yield row, column
 
 
-def maxima(input, geometry: PoolGeometry, winners_wanted: bool, positions_wanted: bool):
+def maxima(input, geometry: PoolGeometry, winners_wanted: bool):
     n, c, h, w = input.shape
     oh, ow = geometry.output_size((h, w))
     output = input.new_empty(n, c, oh, ow)

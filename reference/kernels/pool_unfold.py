@@ -19,7 +19,7 @@ from reference.kernels.pool_geometry import PoolGeometry
 HALVES = (torch.float16, torch.bfloat16)
 
 
-def maxima(input, geometry: PoolGeometry, winners_wanted: bool, positions_wanted: bool):
+def maxima(input, geometry: PoolGeometry, winners_wanted: bool):
     h, w = input.shape[2:]
     counts = geometry.output_size((h, w))
     lowest = -float("inf") if input.is_floating_point() else torch.iinfo(input.dtype).min
@@ -51,8 +51,8 @@ def scatter(grad, winners, geometry: PoolGeometry, size: tuple[int, int]):
     n, c = grad.shape[:2]
     pixels = size[0] * size[1]
     # A window without any tap in the image points beyond its plane: one spare place takes what it sends.
-    places = winners.reshape(n, c, -1).clamp(max=pixels)
-    result = grad.new_zeros(n, c, pixels + 1).scatter_add_(2, places, grad.reshape(n, c, -1))
+    places = winners.flatten(2).clamp(max=pixels)
+    result = grad.new_zeros(n, c, pixels + 1).scatter_add_(2, places, grad.flatten(2))
     return result[:, :, :pixels].reshape(n, c, *size)
 
 

@@ -40,11 +40,13 @@ def repository(tmp_path):
         "pyproject.toml": (ROOT / "pyproject.toml").read_text(),
         "data_scripts/__init__.py": "",
         "data_scripts/__pycache__/x.pyc": "",
+        "data_scripts/measure_standin.py": "import reference.training\n",
         "grader/__init__.py": "",
         "grader/.hidden": "",
         "reference/hw3/deliverable1_2/mytorch.py": LAYER,
         "reference/kernels/__init__.py": "def conv2d(x, width): ...\n",
         "tests/__init__.py": "",
+        "tests/candidate.py": "",
         "tests/conftest.py": "",
         "tests/deliverable1/test_layer.py": "from grader import oracles\n",
         "tests/deliverable2/test_net.py": "",
@@ -67,6 +69,7 @@ def test_the_closed_list_is_handed_out_and_nothing_else(repository):
         "grader/__init__.py",
         "pyproject.toml",
         "tests/__init__.py",
+        "tests/candidate.py",
         "tests/conftest.py",
         "tests/deliverable1/test_layer.py",
         "tests/deliverable2/test_net.py",
@@ -123,22 +126,22 @@ def test_a_missing_piece_is_an_error_that_names_it(repository, missing):
 
 def test_an_assignment_without_markers_is_not_handed_out(repository):
     (repository / "reference/hw3/deliverable1_2/mytorch.py").write_text("x = 1\n")
-    with pytest.raises(HandoutError, match="no file with markers"):
+    with pytest.raises(HandoutError, match="reference/hw3/: expected files with markers"):
         handout.collect("hw3", repository)
 
 
-def test_the_handouts_project_file_runs_the_tests_on_the_folder_itself(repository):
+def test_the_handouts_project_file_is_the_repositorys_without_the_reference(repository):
     project = tomllib.loads(handout.collect("hw3", repository)["pyproject.toml"].decode())
-    assert "--impl=." in project["tool"]["pytest"]["ini_options"]["addopts"].split()
     assert "reference" not in str(project["tool"]["setuptools"])
     ours = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert project["project"]["dependencies"] == ours["project"]["dependencies"]
+    assert project["tool"]["pytest"] == ours["tool"]["pytest"]
 
 
 def test_a_project_file_that_changed_its_shape_is_noticed(repository):
     path = repository / "pyproject.toml"
-    path.write_text(path.read_text().replace("addopts = ", "addopts  = "))
-    with pytest.raises(HandoutError, match="addopts"):
+    path.write_text(path.read_text().replace('"reference*", "grader*"', '"grader*", "reference*"'))
+    with pytest.raises(HandoutError, match="include"):
         handout.collect("hw3", repository)
 
 

@@ -7,6 +7,7 @@ import math
 import msgspec
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 from rich.console import Console
 
@@ -62,7 +63,8 @@ def test_the_table_says_check_points_verdict_and_reason():
     graded = result([deliverable(checks=[check("a"), check("b", "timeout", "no answer within 10 s", 2.5)])])
     text = words(graded)
     assert "title of a 4/4 pass" in text
-    assert "title of b 0/2.5 timeout no answer within 10 s" in text
+    assert "title of b 0/2.5 timeout" in text
+    assert "title of b b no answer within 10 s" in text  # title and id, then the reason below
     assert "1 of 2 passed 4/6.5" in text
     assert "Total 4 of 6.5 points: 1 of 2 checks passed" in text
 
@@ -102,11 +104,21 @@ def test_a_swapped_run_is_shown_beside_and_not_counted():
         deliverable(2, [check("a"), check("b", "fail", "too low")], swap="deliverable1=reference", counted=False),
     ]
     text = words(result(runs))
-    assert "title of a 0/4 error pass boom" in text
-    assert "title of b 0/4 not-run fail nothing to measure swapped: too low" in text
+    assert "title of a 0/4 error pass" in text
+    assert "title of b 0/4 not-run fail" in text
+    assert "title of a a boom" in text
+    assert "title of b b nothing to measure with deliverable1=reference: too low" in text
     assert "swapped: with deliverable1=reference" in text
     assert "not counted" in text
     assert "Total 0 of 8 points" in text
+
+
+def test_a_swapped_pass_with_a_word_to_say_says_it():
+    runs = [
+        deliverable(2, [check("a", "error", "boom")]),
+        deliverable(2, [check("a", reason="near the limit")], swap="x", counted=False),
+    ]
+    assert "boom with x: near the limit" in words(result(runs))
 
 
 def test_a_counted_swap_is_named_in_the_title():
@@ -133,9 +145,10 @@ def test_synthetic_data_cannot_be_missed():
 
 def test_a_submissions_own_words_are_plain_text():
     evil = "[bold red]PASS[/] \x1b[2J\x1b]0;title\x07\u202egnp\x9b31m [/nonsense]\ud800"
-    graded = result([deliverable(checks=[check("a", "fail", evil)])], submission=evil)
-    text = shown(graded)
-    assert "[bold red]PASS[/]" in text
+    checks = [check(evil, "fail", evil), check("b")]
+    beside = deliverable(checks=[check(evil, "fail", f"{evil}!")], swap=evil, counted=False)
+    text = shown(result([deliverable(checks=checks), beside], submission=evil), width=200)
+    assert text.count("[bold red]PASS[/]") >= 5  # title, both reasons, caption, submission
     assert "[/nonsense]" in text
     assert not set(text) & set("\x1b\x07\x9b\u202e\ud800")
     text.encode()
@@ -143,6 +156,7 @@ def test_a_submissions_own_words_are_plain_text():
 
 def test_clean_keeps_lines_and_letters_and_cuts_what_is_endless():
     assert clean("Größe\t漢字\r\nzweite Zeile") == "Größe    漢字\nzweite Zeile"
+    assert clean("\x1b[31;1mred\x1b[0m \x1b]8;;http://x\x1b\\link\x1b]0;title\x07") == "red link"
     assert clean("a" * 5000) == "a" * 1999 + "…"
 
 
@@ -152,6 +166,13 @@ def test_json_comes_back_as_it_was(tmp_path):
     assert json_file.write(graded, path) == [path]
     assert json_file.read(path) == graded
     assert [entry.name for entry in path.parent.iterdir()] == ["result.json"]
+
+
+def test_a_failed_write_leaves_the_folder_as_it_was(tmp_path):
+    (tmp_path / "result.json").mkdir()
+    with pytest.raises(OSError):
+        json_file.write(result(), tmp_path / "result.json")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["result.json"]
 
 
 def test_a_diverged_training_comes_back_as_nan(tmp_path):
@@ -204,6 +225,7 @@ def test_a_foreign_file_is_refused(tmp_path, content):
 
 
 def drawn(tmp_path, trained, **options):
+    """The pixels of the curves, (H, W, 3)."""
     path = tmp_path / "curves.png"
     plots.curves(trained, path, **{"title": "hw3 deliverable 2", "data": "MNIST"} | options)
     with Image.open(path) as image:
@@ -211,31 +233,63 @@ def drawn(tmp_path, trained, **options):
         return np.asarray(image.convert("RGB")).astype(int)
 
 
-def pixels(image, colour):
-    """How many pixels have a colour of the palette, edges aside."""
-    rgb = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
-    return int((abs(image - rgb).max(axis=-1) < 8).sum())
+@pytest.fixture
+def figures(monkeypatch):
+    """The figures that are made while a test runs."""
+    made = []
+
+    class Seen(Figure):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            made.append(self)
+
+    monkeypatch.setattr("matplotlib.figure.Figure", Seen)
+    return made
 
 
 @pytest.mark.parametrize("epochs", [1, 5, 40])
-def test_curves_show_both_sets_and_the_required_accuracy(tmp_path, epochs):
-    trained = training(epochs, val_accuracy=0.95, train_accuracy=0.97)
-    image = drawn(tmp_path, trained)
-    for style in (plots.TRAINING, plots.VALIDATION, plots.REQUIRED):
-        assert pixels(image, style["color"]) > 100
+def test_curves_show_both_sets_with_units_and_whole_epochs(tmp_path, figures, epochs):
+    trained = training(epochs, val_accuracy=0.61, train_accuracy=0.97, val_loss=2.5)
+    image = drawn(tmp_path, trained, data="MNIST (IDX files)")
+    assert image.std() > 10
     assert [path.name for path in tmp_path.iterdir()] == ["curves.png"]
+    (figure,) = figures
+    loss, accuracy = figure.axes
+    numbers = list(range(1, epochs + 1))
+    curves = [(list(line.get_xdata()), list(line.get_ydata())) for line in loss.lines]
+    assert curves == [(numbers, [e.train_loss for e in trained.epochs]), (numbers, [2.5] * epochs)]
+    train, val, required = (list(line.get_ydata()) for line in accuracy.lines)
+    assert (train, val, required) == ([97.0] * epochs, [61.0] * epochs, [90.0, 90.0])
+    assert [text.get_text() for text in accuracy.get_legend().get_texts()] == [
+        "training (5,000 of 60,000 images): 97.00 % at the end",
+        "validation (10,000 test images): 61.00 % at the end",
+        "required: 90 %",
+    ]
+    assert (loss.get_ylabel(), accuracy.get_ylabel()) == (
+        "mean cross-entropy (nats)",
+        "correct predictions (%)",
+    )
+    assert "MNIST (IDX files)" in figure.get_suptitle()
+    for axes in (loss, accuracy):
+        assert axes.get_xlabel() == "epoch"
+        assert all(float(tick).is_integer() for tick in axes.get_xticks())
+        bottom, top = axes.get_ylim()
+        for line in axes.lines:
+            assert bottom <= min(line.get_ydata()) <= max(line.get_ydata()) < top
+    styles = [(line.get_color(), line.get_marker(), line.get_linestyle()) for line in loss.lines]
+    assert all(one != other for one, other in zip(*styles, strict=True))  # also in grey
 
 
 def test_the_title_is_drawn_whatever_characters_it_has(tmp_path):
     plain = drawn(tmp_path, training(), data="")
-    assert (drawn(tmp_path, training(), data="costs $x and $\\frac{ \x1b[0m" + "long " * 90) != plain).any()
+    assert (drawn(tmp_path, training(), data="costs $\\frac{$ \x1b[0m" + "long " * 90) != plain).any()
 
 
-def test_a_diverged_training_is_drawn_up_to_where_it_diverged(tmp_path):
+def test_a_diverged_training_is_drawn_up_to_where_it_diverged(tmp_path, figures):
     trained = training()
     broken = [epoch(n, val_loss=math.nan, val_accuracy=math.nan) for n in range(3, 6)]
-    image = drawn(tmp_path, msgspec.structs.replace(trained, epochs=trained.epochs[:2] + broken))
-    assert pixels(image, plots.VALIDATION["color"]) > 100
+    drawn(tmp_path, msgspec.structs.replace(trained, epochs=trained.epochs[:2] + broken))
+    assert np.isfinite(figures[0].axes[0].lines[1].get_ydata()).tolist() == [True, True] + [False] * 3
     drawn(tmp_path, training(val_loss=math.nan, val_accuracy=math.nan, train_loss=math.inf, train_accuracy=math.nan))
 
 

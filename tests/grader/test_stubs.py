@@ -42,6 +42,8 @@ def helper():
 
 
 # end solution-only
+
+
 def last():
     # An ordinary comment about a solution stays.
     return 1
@@ -109,8 +111,8 @@ def body(*lines: str) -> str:
     ("source", "row", "message"),
     [
         (body("# solution: a", "x = 1"), 2, "never closed"),
-        (body("x = 1", "# end solution"), 3, "no block is open"),
-        (body("# solution: a", "# end solution-only"), 3, "line 2 opened 'solution'"),
+        (body("x = 1", "# end solution"), 3, "but no block is open"),
+        (body("# solution: a", "# end solution-only"), 3, "'solution' of line 2 is open"),
         (body("# solution: a", "# solution: b", "# end solution"), 3, "inside the 'solution' of line 2"),
         (body("# solution: a", "# student: x = 1", "# end solution"), 3, "inside the 'solution' of line 2"),
         (body("# solution:"), 2, "no marker"),

@@ -10,6 +10,7 @@ The layers must be differentiable: training in deliverable 2 calls `backward` th
 import math
 
 import torch
+# student: import torch
 from torch import Tensor, nn
 
 # solution-only

@@ -9,6 +9,7 @@ trains for five epochs, prints loss and accuracy of both sets after each and dra
 """
 
 import random
+# student: import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mytorch import MyConv2D, MyMaxPool2D
+# student: from mytorch import MyConv2D, MyMaxPool2D
 
 # solution-only
 from reference.training.batches import Batches

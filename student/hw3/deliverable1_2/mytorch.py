@@ -8,6 +8,7 @@ Built-in functions of PyTorch are allowed, its convolution and pooling functions
 The layers must be differentiable: training in deliverable 2 calls `backward` through them.
 """
 
+import torch
 from torch import Tensor, nn
 
 

@@ -9,6 +9,7 @@ trains for five epochs, prints loss and accuracy of both sets after each and dra
 `curves.png`. HW3 validates on MNIST's 10,000 test images: choose nothing by these numbers.
 """
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from mytorch import MyConv2D, MyMaxPool2D
 
 # MNIST's mean and standard deviation over all training pixels, as fractions of 255.
 MEAN, STD = 0.1307, 0.3081

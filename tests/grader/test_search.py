@@ -1,0 +1,77 @@
+"""The search for a wrong case: it finds, shrinks, keeps time and passes errors on."""
+
+import time
+
+import pytest
+from hypothesis import strategies as st
+
+from grader.search import search
+
+NUMBERS = st.integers(0, 1000)
+
+
+def later(seconds: float = 20.0) -> float:
+    return time.monotonic() + seconds
+
+
+def test_a_wrong_case_is_shrunk_to_the_simplest():
+    found = search(
+        NUMBERS, lambda n: "too large" if n > 10 else None, seed=1, examples=50, until=later()
+    )
+    assert (found.case, found.reason) == (11, "too large")
+
+
+def test_all_right_cases_are_counted():
+    found = search(NUMBERS, lambda n: None, seed=1, examples=50, until=later(), first=[1, 2])
+    assert found.case is None
+    assert not found.exhausted
+    assert found.tried == 52
+
+
+def test_the_given_cases_are_tried_before_any_drawn_one():
+    seen = []
+    found = search(
+        NUMBERS,
+        lambda n: seen.append(n) or ("wrong" if n == 77 else None),
+        seed=1, examples=50, until=later(), first=[77],
+    )  # fmt: skip
+    assert found.case == 77
+    assert seen == [77]
+
+
+def test_the_same_seed_draws_the_same_cases():
+    def drawn(seed: int) -> list[int]:
+        seen: list[int] = []
+        search(NUMBERS, seen.append, seed=seed, examples=20, until=later())
+        return seen
+
+    assert drawn(5) == drawn(5)
+    assert drawn(5) != drawn(6)
+
+
+def test_time_that_is_up_is_not_a_pass():
+    found = search(NUMBERS, lambda n: None, seed=1, examples=50, until=time.monotonic() - 1)
+    assert found.exhausted
+    assert found.tried == 0
+
+
+def test_a_wrong_case_survives_a_worker_that_dies_while_shrinking():
+    calls = 0
+
+    def judge(n):
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            raise OSError("the worker died")
+        return "wrong"
+
+    found = search(NUMBERS, judge, seed=1, examples=50, until=later())
+    assert found.reason == "wrong"
+
+
+def test_an_error_before_any_wrong_case_is_passed_on():
+    def judge(n):
+        raise OSError("the worker died")
+
+    with pytest.raises(OSError, match="the worker died"):
+        search(NUMBERS, judge, seed=1, examples=50, until=later())
