@@ -102,9 +102,9 @@ def measure(name: str, root: Path, seeds: int, epochs: int) -> int:
             scores.append([accuracy(net, test) for test in tests.values()])
         seconds = (time.perf_counter() - begun) / seeds
         for test, column in zip(tests, np.array(scores).T, strict=True):
-            spread = column.std(ddof=1) if seeds > 1 else 0.0
-            print(f"{title} on {test}: {column.mean():.2f} ± {spread:.2f} % "
-                  f"({seeds} seeds, {epochs} epochs, {seconds:.0f} s each)", flush=True)  # fmt: skip
+            spread = f" ± {column.std(ddof=1):.2f}" if seeds > 1 else ""
+            print(f"{title} on {test}: {column.mean():.2f}{spread} % "
+                  f"({seeds} seed(s), {epochs} epochs, {seconds:.0f} s each)", flush=True)  # fmt: skip
     return 0
 
 

@@ -5,8 +5,8 @@ any two colours, plain, striped, checkered or mottled, under light from any
 side, with a shadow now and then. Behind it lies a background of two other
 colours, shaded or mottled, and clutter: smaller discs, bars and boxes, one of
 which may cover a part of the object. Colour, place and brightness say nothing
-of the class, so a linear classifier learns next to nothing; see docs/data.md
-for what it and a small CNN score.
+of the class: a linear classifier scores 10.8 %, a small CNN after four epochs
+85.2 % (one run each; docs/data.md has the command).
 
 Objects are given by signed distances, in units of their radius, negative
 inside; edges are anti-aliased by the distance in pixels.

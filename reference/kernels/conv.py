@@ -90,8 +90,8 @@ def _geometry(input, weight, stride, padding, dilation, groups) -> Geometry:
     groups = integer(groups, "groups", 1)
     if weight.dim() != 4:
         raise ValueError(f"weight must have shape (O, C/groups, KH, KW), found shape {tuple(weight.shape)}")
-    if min(weight.shape[2:]) < 1 or weight.shape[0] < 1:
-        raise ValueError(f"weight must have at least one kernel with at least one tap, found shape {tuple(weight.shape)}")
+    if min(weight.shape) < 1:
+        raise ValueError(f"weight must have at least one channel and one tap, found shape {tuple(weight.shape)}")
     if not isinstance(padding, str):
         ph, pw = pair(padding, "padding", 0)
         return Geometry(stride, (ph, ph, pw, pw), dilation, groups)

@@ -27,7 +27,12 @@ import torch
 from reference.kernels import parallel
 from reference.kernels.conv_algorithm import Algorithm
 from reference.kernels.conv_geometry import Geometry
-from reference.kernels.direct_kernels import BLOCK_BYTES, add_lanes_compiled, shifted_products_compiled, shifted_sums_compiled
+from reference.kernels.direct_kernels import (
+    BLOCK_BYTES,
+    add_lanes_compiled,
+    shifted_products_compiled,
+    shifted_sums_compiled,
+)
 from reference.kernels.direct_plan import plan
 from reference.kernels.vectors import VECTOR_BYTES
 
@@ -42,7 +47,8 @@ def forward(input, weight, bias, geometry: Geometry):
 
     def images(_, first, end):
         shifted_sums_compiled(
-            source, layout.input.phases, layout.input.numbers, geometry.groups, weights, layout.taps, layout.first, start,
+            source, layout.input.phases, layout.input.numbers, geometry.groups, weights,
+            layout.taps, layout.first, start,
             target, layout.output.phases, layout.output.numbers, first, end,
         )  # fmt: skip
 
@@ -59,7 +65,8 @@ def input_grad(grad, weight, geometry: Geometry, size: tuple[int, int]):
 
     def images(_, first, end):
         shifted_sums_compiled(
-            source, layout.spread.phases, layout.spread.numbers, geometry.groups, weights, layout.back_taps, layout.back_first, start,
+            source, layout.spread.phases, layout.spread.numbers, geometry.groups, weights,
+            layout.back_taps, layout.back_first, start,
             target, layout.input.phases, layout.input.numbers, first, end,
         )  # fmt: skip
 

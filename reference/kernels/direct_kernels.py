@@ -28,7 +28,9 @@ BLOCK_BYTES = VECTORS * VECTOR_BYTES
 
 
 def _plain_sum_tile(rows: int):
-    def sum_tile(out, out_at, out_step, source, source_at, offsets, weights, weight_at, first, end, start, start_at):
+    def sum_tile(
+        out, out_at, out_step, source, source_at, offsets, weights, weight_at, first, end, start, start_at
+    ):
         block = BLOCK_BYTES // out.itemsize
         for r in range(rows):
             total = np.full(block, start[start_at + r], out.dtype)
@@ -55,7 +57,9 @@ def _plain_product_tile(rows: int, taps: int):
 
 def _compiled_sum_tile(rows: int):
     @intrinsic
-    def sum_tile(typingctx, out, out_at, out_step, source, source_at, offsets, weights, weight_at, first, end, start, start_at):
+    def sum_tile(
+        typingctx, out, out_at, out_step, source, source_at, offsets, weights, weight_at, first, end, start, start_at
+    ):
         def codegen(context, builder, signature, args):
             v = Vectors(context, builder, signature.args[0].dtype)
             out, out_at, out_step, source, source_at, offsets, weights, weight_at, first, end, start, start_at = args
@@ -92,7 +96,9 @@ def _compiled_sum_tile(rows: int):
 
 def _compiled_product_tile(rows: int, taps: int):
     @intrinsic
-    def product_tile(typingctx, total, total_at, total_step, grad, grad_at, grad_step, source, source_at, offsets, first, length):
+    def product_tile(
+        typingctx, total, total_at, total_step, grad, grad_at, grad_step, source, source_at, offsets, first, length
+    ):
         def codegen(context, builder, signature, args):
             v = Vectors(context, builder, signature.args[0].dtype)
             total, total_at, total_step, grad, grad_at, grad_step, source, source_at, offsets, first, length = args
@@ -180,17 +186,17 @@ def _pack(images, n, phases, numbers, planes):
                         planes[cell + q] = pixels[pixel + q * stride_w]
 
 
-def _unpack(planes, channels, phase_h, phase_w, numbers, length, images, at):
+def _unpack(planes, channels, phase, numbers, length, images, at):
     """Copy one phase of some channels from flat planes of `length` to channels `at` and on of (N*C, H, W)."""
     stride_h, stride_w, top, left, margin, rows, pitch, _ = numbers
     _, height, width = images.shape
     pixels = images.reshape(-1)
-    row_first, row_end = _span_compiled(height, rows, stride_h, phase_h, top)
-    first, end = _span_compiled(width, pitch, stride_w, phase_w, left)
+    row_first, row_end = _span_compiled(height, rows, stride_h, phase[0], top)
+    first, end = _span_compiled(width, pitch, stride_w, phase[1], left)
     for c in range(channels):
         for r in range(row_first, row_end):
-            row = (at + c) * height + r * stride_h + phase_h - top
-            pixel = row * width + first * stride_w + phase_w - left
+            row = (at + c) * height + r * stride_h + phase[0] - top
+            pixel = row * width + first * stride_w + phase[1] - left
             cell = c * length + margin + r * pitch + first
             if stride_w == 1:
                 _copy(pixels, pixel, planes, cell, end - first)
@@ -203,7 +209,10 @@ _pack_compiled = compiled(_pack)
 _unpack_compiled = compiled(_unpack)
 
 
-def shifted_sums(source, source_phases, source_numbers, groups, weights, offsets, tap_first, start, target, target_phases, target_numbers, first, end):
+def shifted_sums(
+    source, source_phases, source_numbers, groups, weights, offsets, tap_first, start,
+    target, target_phases, target_numbers, first, end,
+):  # fmt: skip
     """Write target images, each phase of them a weighted sum of shifted source planes.
 
     Forward and input gradient are both this: forward gathers from the phases of the image into the one
@@ -219,7 +228,7 @@ def shifted_sums(source, source_phases, source_numbers, groups, weights, offsets
     taps = offsets.shape[0]
     channels = start.shape[0] // groups
     block = BLOCK_BYTES // source.itemsize
-    rows, pitch, plane = source_numbers[5], source_numbers[6], source_numbers[7]
+    pitch, plane = source_numbers[6], source_numbers[7]
     per_group = source.shape[1] // groups * source_phases.shape[0] * plane
     length = -(-target_numbers[5] * pitch // block) * block
     planes = np.zeros(groups * per_group + pitch + block, source.dtype)
@@ -243,7 +252,7 @@ def shifted_sums(source, source_phases, source_numbers, groups, weights, offsets
                         else:
                             _sum_1(sums, i, length, planes, at, offsets, weights, weight_at, t0, t1, start, start_at)
                     image = n * groups * channels + start_at
-                    _unpack_compiled(sums, size, target_phases[p, 0], target_phases[p, 1], target_numbers, length, images, image)
+                    _unpack_compiled(sums, size, target_phases[p], target_numbers, length, images, image)
                     r += size
 
 
@@ -271,23 +280,24 @@ def shifted_products(grad, grad_phases, grad_numbers, input, input_phases, input
             r = 0
             while r < channels:
                 size = 6 if channels - r >= 6 else 3 if channels - r >= 3 else 1
-                o, source, step = g * channels + r, g * per_group, taps * lanes
+                o, base, step = g * channels + r, g * per_group, taps * lanes
+                row = o * grad_plane
                 t = 0
                 while t < taps:
                     at = (o * taps + t) * lanes
                     three = t + 3 <= taps
                     if size == 6 and three:
-                        _product_6_3(flat, at, step, grads, o * grad_plane, grad_plane, planes, source, offsets, t, grad_plane)
+                        _product_6_3(flat, at, step, grads, row, grad_plane, planes, base, offsets, t, grad_plane)
                     elif size == 3 and three:
-                        _product_3_3(flat, at, step, grads, o * grad_plane, grad_plane, planes, source, offsets, t, grad_plane)
+                        _product_3_3(flat, at, step, grads, row, grad_plane, planes, base, offsets, t, grad_plane)
                     elif three:
-                        _product_1_3(flat, at, step, grads, o * grad_plane, grad_plane, planes, source, offsets, t, grad_plane)
+                        _product_1_3(flat, at, step, grads, row, grad_plane, planes, base, offsets, t, grad_plane)
                     elif size == 6:
-                        _product_6_1(flat, at, step, grads, o * grad_plane, grad_plane, planes, source, offsets, t, grad_plane)
+                        _product_6_1(flat, at, step, grads, row, grad_plane, planes, base, offsets, t, grad_plane)
                     elif size == 3:
-                        _product_3_1(flat, at, step, grads, o * grad_plane, grad_plane, planes, source, offsets, t, grad_plane)
+                        _product_3_1(flat, at, step, grads, row, grad_plane, planes, base, offsets, t, grad_plane)
                     else:
-                        _product_1_1(flat, at, step, grads, o * grad_plane, grad_plane, planes, source, offsets, t, grad_plane)
+                        _product_1_1(flat, at, step, grads, row, grad_plane, planes, base, offsets, t, grad_plane)
                     t += 3 if three else 1
                 r += size
 
