@@ -61,7 +61,7 @@ def test_gradient_of_the_bias(mytorch, case):
 
 
 def test_no_existing_convolution_or_pooling_is_reached(mytorch, submission):
-    from grader.assignments.hw3 import FROM_SCRATCH
+    from grader.assignments.hw3.rules import FROM_SCRATCH
     from grader.worker.forbid import forbidden
 
     layer, pool = mytorch.MyConv2D(2, 3, 3, stride=1, padding=1), mytorch.MyMaxPool2D(2)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from data_scripts import load
-from grader.assignments.hw3 import FEWEST_EPOCHS, REQUIRED_ACCURACY
+from grader.assignments.hw3.deliverable2 import FEWEST_EPOCHS, REQUIRED_ACCURACY
 
 
 @pytest.fixture(scope="module")

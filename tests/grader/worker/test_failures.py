@@ -163,20 +163,19 @@ def test_closing_a_worker_leaves_no_process_and_no_file(write, tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["submission"]
 
 
-def test_a_grader_that_is_killed_takes_its_workers_with_it(write, tmp_path: Path):
-    submission = write(mytorch="import time\ndef f():\n    while True: time.sleep(1)")
+def test_a_grader_that_is_killed_takes_its_workers_and_their_orphans_with_it(write, tmp_path: Path):
+    submission, file = write(mytorch=ORPHAN), tmp_path / "pid"
     reader, writer = os.pipe()
     grader = os.fork()
     if grader == 0:
         worker = Worker(preload=())
-        session = worker.session(submission)
-        session.request(m.Load("mytorch"), wall=60)
+        call(worker.session(submission), "f", str(file), False, wall=60)
         (zygote,) = psutil.Process().children()
         os.write(writer, f"{zygote.pid}".encode())
         time.sleep(600)
     zygote = psutil.Process(int(os.read(reader, 100)))
     pids = [process.pid for process in (zygote, *zygote.children(recursive=True))]
-    assert len(pids) == 2
+    assert len(pids) == 3 and _written_pid(file) in pids
     os.kill(grader, 9)
     os.waitpid(grader, 0)
     until = time.monotonic() + 10

@@ -1,46 +1,20 @@
-"""HW3, convolutional neural networks: the deliverables, their checks and points.
-
-An instructor changes points, limits and what is allowed here; the network of Figure 1 is the
-dataclass in `grader.oracles.figure1`.
-"""
+"""HW3 deliverable 1, convolution and pooling from scratch: checks and points."""
 
 import torch
 from hypothesis import strategies as st
 
-from grader.declaration import Assignment, Check, Deliverable
-from grader.checks import convolution, network, pooling, sources, training
+from grader.assignments.hw3.rules import FROM_SCRATCH
+from grader.checks import convolution, pooling, sources
+from grader.declaration import Check, Deliverable
 from grader.oracles.convolution import ConvolutionCase
-from grader.oracles.figure1 import Figure1
 from grader.oracles.pooling import PoolingCase
 from grader.strategies import convolutions, poolings
-from grader.worker.forbid import CONVOLUTION, FFT, POOLING, Rules
-
-# "You cannot use existing convolution and pooling functions." `unfold` (im2col) and `fold`
-# only rearrange; a Fourier transform is the same product by another existing function.
-FROM_SCRATCH = Rules(
-    operators=(CONVOLUTION, POOLING, FFT),
-    sources=(
-        r"torch\.nn\.(functional\.)?(Lazy)?[Cc]onv(_?[Tt]ranspose)?\dd.*",
-        r"torch\.conv.*",
-        r"torch\.nn\.(functional\.)?.*([Mm]ax|[Aa]vg|[Ll][Pp])_?([Uu]n)?[Pp]ool.*",
-        r"torch\.(max|avg|adaptive)_.*pool.*",
-        r"torch\.fft.*",
-        r"torch\.ops\..*(conv|pool|fft).*",
-        r"torchvision\.ops\.(deform_conv2d|DeformConv2d)",
-        r"scipy\.signal\..*(convolve|correlate).*",
-        r"scipy\.ndimage\..*(convolve|correlate|maximum_filter).*",
-        r"numpy\.(convolve|correlate)",
-    ),
-)
 
 FLOAT32 = st.just(torch.float32)
 CONTIGUOUS = st.just("contiguous")
 PLAIN = {"dtypes": FLOAT32, "layouts": CONTIGUOUS}
 # A layer is built in float32, as nn.Module does by default, with one kernel size.
 LAYER = {"dtypes": FLOAT32, "square_kernel": True}
-
-REQUIRED_ACCURACY = 0.90
-FEWEST_EPOCHS = 5
 
 DELIVERABLE_1 = Deliverable(
     number=1,
@@ -227,58 +201,4 @@ DELIVERABLE_1 = Deliverable(
             sources.own_work("mytorch"),
         ),
     ),
-)
-
-DELIVERABLE_2 = Deliverable(
-    number=2,
-    title="a CNN on MNIST",
-    folder="deliverable1_2",
-    files=("mytorch", "train"),
-    judged="train",
-    rules=FROM_SCRATCH,
-    data="mnist",
-    rests_on=1,
-    checks=(
-        Check(
-            "seed.repeatable",
-            "setup_seed: torch, numpy and random repeat their numbers",
-            2,
-            network.seeding,
-        ),
-        Check("net.shape", "Net: (N, 1, 28, 28) → (N, 10)", 1, network.output_shape(Figure1())),
-        Check("net.parameters", "Net: Figure 1's parameters", 2, network.parameters(Figure1())),
-        Check(
-            "net.values",
-            "Net: computes Figure 1, and a gradient reaches every parameter",
-            5,
-            network.computes(Figure1()),
-        ),
-        Check(
-            "training.runs",
-            "train: trains for 5 epochs and reports each",
-            3,
-            training.runs(FEWEST_EPOCHS, REQUIRED_ACCURACY),
-            # Twenty times the reference's; a solution in plain PyTorch needs two to six minutes.
-            seconds=900,
-        ),
-        Check("training.loss", "train: the training loss falls", 2, training.loss_falls),
-        Check(
-            "training.accuracy",
-            f"train: validation accuracy of at least {REQUIRED_ACCURACY:.0%}",
-            5,
-            training.reaches(REQUIRED_ACCURACY),
-        ),
-        Check(
-            "deliverable2.sources",
-            "train.py names no existing convolution or pooling function",
-            0,
-            sources.own_work("train"),
-        ),
-    ),
-)
-
-HW3 = Assignment(
-    name="hw3",
-    title="HW3: convolutional neural networks",
-    deliverables=(DELIVERABLE_1, DELIVERABLE_2),
 )

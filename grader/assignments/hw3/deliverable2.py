@@ -1,0 +1,60 @@
+"""HW3 deliverable 2, a CNN on MNIST: checks and points.
+
+The network of Figure 1 is the dataclass in `grader.oracles.figure1`.
+"""
+
+from grader.assignments.hw3.rules import FROM_SCRATCH
+from grader.checks import network, sources, training
+from grader.declaration import Check, Deliverable
+from grader.oracles.figure1 import Figure1
+
+REQUIRED_ACCURACY = 0.90
+FEWEST_EPOCHS = 5
+
+DELIVERABLE_2 = Deliverable(
+    number=2,
+    title="a CNN on MNIST",
+    folder="deliverable1_2",
+    files=("mytorch", "train"),
+    judged="train",
+    rules=FROM_SCRATCH,
+    data="mnist",
+    rests_on=1,
+    checks=(
+        Check(
+            "seed.repeatable",
+            "setup_seed: torch, numpy and random repeat their numbers",
+            2,
+            network.seeding,
+        ),
+        Check("net.shape", "Net: (N, 1, 28, 28) → (N, 10)", 1, network.output_shape(Figure1())),
+        Check("net.parameters", "Net: Figure 1's parameters", 2, network.parameters(Figure1())),
+        Check(
+            "net.values",
+            "Net: computes Figure 1, and a gradient reaches every parameter",
+            5,
+            network.computes(Figure1()),
+        ),
+        Check(
+            "training.runs",
+            "train: trains for 5 epochs and reports each",
+            3,
+            training.runs(FEWEST_EPOCHS, REQUIRED_ACCURACY),
+            # Twenty times the reference's; a solution in plain PyTorch needs two to six minutes.
+            seconds=900,
+        ),
+        Check("training.loss", "train: the training loss falls", 2, training.loss_falls),
+        Check(
+            "training.accuracy",
+            f"train: validation accuracy of at least {REQUIRED_ACCURACY:.0%}",
+            5,
+            training.reaches(REQUIRED_ACCURACY),
+        ),
+        Check(
+            "deliverable2.sources",
+            "train.py names no existing convolution or pooling function",
+            0,
+            sources.own_work("train"),
+        ),
+    ),
+)
