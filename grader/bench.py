@@ -14,7 +14,7 @@ import msgspec
 from data_scripts import Dataset
 from grader.declaration import Check, Deliverable, Outcome
 from grader.result import Training
-from grader.worker import Submission as Code, Reply, Session, Worker, WorkerFailure, messages
+from grader.worker import Code, Reply, Session, Worker, WorkerFailure, messages
 
 # Importing torch's siblings and a student's own helpers takes a few seconds on a busy machine;
 # training at import takes longer and belongs under `if __name__ == "__main__"`.

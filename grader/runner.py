@@ -21,7 +21,7 @@ from grader.bench import Bench
 from grader.progress import Progress
 from grader.result import CheckResult, DeliverableResult, Result
 from grader.submission import Submission, find
-from grader.worker import Submission as Code, Worker
+from grader.worker import Code, Worker
 
 # The reference is found as a folder and graded like any other; it is never imported here.
 REFERENCE = Path(__file__).resolve().parent.parent / "reference"

@@ -4,13 +4,13 @@ Submitted code runs in a process of its own, which knows nothing of the grader; 
 strict messages go in and come out. A *worker* imports torch once and forks a fresh process
 for each *session*; within a session, modules stay imported and objects stay built::
 
-    from grader.worker import CONVOLUTION, POOLING, Argument, Rules, Submission, Worker, WorkerFailure
+    from grader.worker import CONVOLUTION, POOLING, Argument, Code, Rules, Worker, WorkerFailure
     from grader.worker import messages as m
     from grader.worker import pack
 
-    submission = Submission({"mytorch": folder / "mytorch.py", "train": folder / "train.py"})
+    code = Code({"mytorch": folder / "mytorch.py", "train": folder / "train.py"})
     rules = Rules(operators=(CONVOLUTION, POOLING))
-    with Worker(threads=1) as worker, worker.session(submission, rules=rules) as session:
+    with Worker(threads=1) as worker, worker.session(code, rules=rules) as session:
         arrays = []
         args, kwargs = pack([Argument(x, requires_grad=True), weight], {"stride": 2}, arrays)
         arrays.append(upstream)  # the gradient of the output
@@ -33,7 +33,7 @@ session: a worker has one at a time, and opening ends the one before.
 
 Training streams: `for reply in session.stream(m.Train(...), [images, labels, *evaluations],
 wall=300, reply_bytes=...)` yields an `Epoch` with logits for each epoch, then `Trained`.
-A submission that is a package is given with `Submission(files, packages={"reference": path})`.
+A submission that is a package is given with `Code(files, packages={"reference": path})`.
 
 The source is scanned by `grader.worker.sources.scan(files, rules)`, and `with
 forbidden(rules, folders) as hits:` forbids operators in the calling process.
@@ -41,10 +41,10 @@ forbidden(rules, folders) as hits:` forbids operators in the calling process.
 Needs POSIX (fork, descriptors over sockets); the adoption of orphans needs Linux.
 """
 
+from .code import Code
 from .forbid import CONVOLUTION, FFT, POOLING, ForbiddenOperator, Rules, forbidden
 from .limits import Limits
 from .session import Reply, Session, WorkerFailure
-from .submission import Submission
 from .values import Argument, Handle, pack
 from .worker import Worker, WorkerStartError
 
@@ -53,13 +53,13 @@ __all__ = [
     "FFT",
     "POOLING",
     "Argument",
+    "Code",
     "ForbiddenOperator",
     "Handle",
     "Limits",
     "Reply",
     "Rules",
     "Session",
-    "Submission",
     "Worker",
     "WorkerFailure",
     "WorkerStartError",

@@ -22,7 +22,7 @@ from .limits import Limits
 from .processes import MARK, Tree
 from .protocol import frame
 from .session import Session
-from .submission import Submission
+from .code import Code
 
 CHILD = Path(__file__).with_name("child.py")
 NEEDED = ("torch", "numpy", "msgspec", "psutil")
@@ -65,12 +65,12 @@ class Worker:
         self._start()
 
     def session(
-        self, submission: Submission, *, rules: Rules | None = None, threads: int | None = None, seed: int = 0
+        self, code: Code, *, rules: Rules | None = None, threads: int | None = None, seed: int = 0
     ) -> Session:
-        """A fresh process for `submission`; an earlier session of this worker is ended.
+        """A fresh process for `code`; an earlier session of this worker is ended.
 
         Args:
-            submission: the files that can be imported.
+            code: the files that can be imported.
             rules: operators that are forbidden.
             threads: in place of the worker's number.
             seed: state of torch's, numpy's and Python's random generators at the start.
@@ -81,8 +81,8 @@ class Worker:
         self._count += 1
         scratch = Path(self._folder.name, f"session-{self._count}")
         scratch.mkdir()
-        jit_cache = submission.jit_cache or scratch
-        files, packages = submission.resolved()
+        jit_cache = code.jit_cache or scratch
+        files, packages = code.resolved()
         opening = Opening(
             files=files,
             packages=packages,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.worker import CONVOLUTION, FFT, POOLING, Reply, Rules, Session, Submission, Worker, pack
+from grader.worker import CONVOLUTION, FFT, POOLING, Reply, Rules, Session, Code, Worker, pack
 from grader.worker import messages as m
 
 RULES = Rules(operators=(CONVOLUTION, POOLING, FFT))
@@ -19,21 +19,21 @@ def worker() -> Iterator[Worker]:
 
 
 @pytest.fixture
-def write(tmp_path: Path) -> Callable[..., Submission]:
+def write(tmp_path: Path) -> Callable[..., Code]:
     """`write(mytorch="source", ...)` is a submission of these modules in one folder."""
 
-    def write(**sources: str) -> Submission:
+    def write(**sources: str) -> Code:
         folder = tmp_path / "submission"
         folder.mkdir(exist_ok=True)
         for name, source in sources.items():
             (folder / f"{name}.py").write_text(textwrap.dedent(source))
-        return Submission({name: folder / f"{name}.py" for name in sources})
+        return Code({name: folder / f"{name}.py" for name in sources})
 
     return write
 
 
 @pytest.fixture
-def open_session(worker: Worker, write: Callable[..., Submission]) -> Callable[..., Session]:
+def open_session(worker: Worker, write: Callable[..., Code]) -> Callable[..., Session]:
     """A session on a module `mytorch` with this source."""
 
     def open_session(source: str, **options: object) -> Session:

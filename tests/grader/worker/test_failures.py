@@ -9,7 +9,7 @@ import psutil
 import pytest
 import torch
 
-from grader.worker import Limits, Session, Submission, Worker, WorkerFailure
+from grader.worker import Limits, Session, Code, Worker, WorkerFailure
 from grader.worker import messages as m
 
 from .conftest import call
@@ -330,7 +330,7 @@ def test_a_request_that_is_not_read_does_not_block_the_grader(open_session):
         call(session, "f", torch.zeros(10_000_000), wall=1.0)
 
 
-def test_opening_a_session_ends_the_one_before(worker, write: Callable[..., Submission]):
+def test_opening_a_session_ends_the_one_before(worker, write: Callable[..., Code]):
     first = worker.session(write(mytorch="def f(): return 1"))
     call(first, "f")
     with worker.session(write(mytorch="def f(): return 2")) as second:

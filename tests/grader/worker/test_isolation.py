@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.worker import Submission
+from grader.worker import Code
 from grader.worker import messages as m
 
 from .conftest import call
@@ -63,13 +63,13 @@ def test_modules_of_two_authors_work_together(worker, tmp_path: Path):
         (tmp_path / author / "mytorch.py").write_text(f"FACTOR = {factor}")
         (tmp_path / author / "train.py").write_text("from mytorch import FACTOR\ndef f(): return FACTOR")
     files = {"mytorch": tmp_path / "two" / "mytorch.py", "train": tmp_path / "one" / "train.py"}
-    with worker.session(Submission(files)) as session:
+    with worker.session(Code(files)) as session:
         assert session.request(m.Call("train", "f"), wall=20).message.outputs[0].detail == "3"
 
 
 def test_files_beside_a_module_can_be_imported(write, worker):
     submission = write(mytorch="from helper import x\ndef f(): return x", helper="x = 5")
-    with worker.session(Submission({"mytorch": submission.files["mytorch"]})) as session:
+    with worker.session(Code({"mytorch": submission.files["mytorch"]})) as session:
         assert call(session, "f").message.outputs[0].detail == "5"
 
 
@@ -80,9 +80,9 @@ def test_a_package_is_importable_for_the_submission_it_belongs_to_only(worker, t
     (package / "kernels" / "naive.py").write_text("x = 7")
     (tmp_path / "mytorch.py").write_text("from reference.kernels import x\ndef f(): return x")
     files = {"mytorch": tmp_path / "mytorch.py"}
-    with worker.session(Submission(files, packages={"reference": package})) as session:
+    with worker.session(Code(files, packages={"reference": package})) as session:
         assert call(session, "f").message.outputs[0].detail == "7"
-    with worker.session(Submission(files)) as session:
+    with worker.session(Code(files)) as session:
         assert call(session, "f").message.type == "ModuleNotFoundError"
 
 
@@ -96,14 +96,14 @@ def test_compiled_files_beside_the_source_are_neither_read_nor_written(write, wo
     cached = importlib.util.cache_from_source(str(helper))
     py_compile.compile(str(hidden), cached, dfile=str(helper))
     before = sorted(path.name for path in helper.parent.rglob("*"))
-    with worker.session(Submission({"mytorch": submission.files["mytorch"]})) as session:
+    with worker.session(Code({"mytorch": submission.files["mytorch"]})) as session:
         assert call(session, "f").message.outputs[0].detail == "1"
     assert sorted(path.name for path in helper.parent.rglob("*")) == before
 
 
 def test_a_file_named_like_torch_does_not_replace_it(write, worker):
     submission = write(mytorch="import torch\ndef f(): return torch.ones(2)", torch="raise SystemExit")
-    with worker.session(Submission({"mytorch": submission.files["mytorch"]})) as session:
+    with worker.session(Code({"mytorch": submission.files["mytorch"]})) as session:
         assert call(session, "f").arrays[0].tolist() == [1, 1]
 
 
@@ -115,7 +115,7 @@ def test_sessions_share_nothing_but_the_jit_cache(worker, tmp_path: Path):
         "@njit(cache=True)\ndef twice(x): return 2 * x\n"
         "def f(): torch.marker = getattr(torch, 'marker', 0) + 1; return twice(torch.marker)\n"
     )
-    submission = Submission({"mytorch": tmp_path / "mytorch.py"}, jit_cache=cache)
+    submission = Code({"mytorch": tmp_path / "mytorch.py"}, jit_cache=cache)
     for _ in range(2):
         with worker.session(submission) as session:
             assert call(session, "f", wall=60).message.outputs[0].detail == "2"

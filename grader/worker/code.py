@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Submission:
+class Code:
     """The code of one session, which need not come from one author.
 
     Args:
