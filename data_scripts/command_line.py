@@ -6,9 +6,13 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from data_scripts.dataset import Dataset
 from data_scripts.errors import DataError
+
+if TYPE_CHECKING:
+    from data_scripts.hw3_models import TargetModels
 
 
 def data_root(root: str | os.PathLike[str] | None = None) -> Path:
@@ -35,7 +39,6 @@ def run(command: Callable[[], int]) -> int:
         return 130
 
 
-def described(folder: Path, dataset: Dataset) -> str:
-    """A data set in one line, as the commands report it."""
-    counts = f"{len(dataset.train_images):,} + {len(dataset.test_images):,} images"
-    return f"{folder}: {counts}, {dataset.source}, {dataset.digest[:19]}"
+def described(folder: Path, found: Dataset | TargetModels) -> str:
+    """What was found, in one line, as the commands report it."""
+    return f"{folder}: {found.counts}, {found.source}, {found.digest[:19]}"

@@ -42,3 +42,8 @@ class Dataset:
     test_labels: np.ndarray
     classes: tuple[str, ...]
     digest: str
+
+    @property
+    def counts(self) -> str:
+        """How many images there are, as the data commands report it."""
+        return f"{len(self.train_images):,} + {len(self.test_images):,} images"

@@ -15,7 +15,7 @@ from pathlib import Path
 from data_scripts.command_line import data_root, described, run
 from data_scripts.download import Patience
 from data_scripts.errors import DataError
-from data_scripts.registry import REAL
+from data_scripts.registry import MODELS, REAL
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,10 +24,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m data_scripts.fetch",
         description="Get data sets from a mirror folder or by download, check them, and store them as uint8 .npy.",
         epilog="A mirror may hold MNIST as IDX files (.gz or not), CIFAR-10 as its python batches or as class "
-        "folders of images (train/<class>/*, test/<class>/*), unpacked or in a tar(.gz|.xz|.bz2). Without a mirror "
-        "that has the set it is downloaded; a machine without network learns that within ten seconds.",
+        "folders of images (train/<class>/*, test/<class>/*), unpacked or in a tar(.gz|.xz|.bz2), and HW3's models as "
+        "modelA.zip and modelB.zip. Without a mirror that has the set it is downloaded (the models cannot be); a "
+        "machine without network learns that within ten seconds.",
     )
-    parser.add_argument("names", nargs="+", choices=tuple(REAL), metavar="NAME", help=f"one of: {', '.join(REAL)}")
+    known = tuple(REAL | MODELS)
+    parser.add_argument("names", nargs="+", choices=known, metavar="NAME", help=f"one of: {', '.join(known)}")
     parser.add_argument("--root", type=Path, metavar="DIR", help="where to store (default: $CHALKBENCH_DATA or ./data)")
     parser.add_argument(
         "--from", dest="mirrors", type=Path, metavar="DIR", action="append", default=[],
@@ -42,7 +44,7 @@ def fetch(names: Sequence[str], root: Path, mirrors: Sequence[Path]) -> int:
     patience, status = Patience(), 0
     for name in dict.fromkeys(names):
         try:
-            dataset = REAL[name].fetch(root, mirrors, patience)
+            dataset = (REAL | MODELS)[name].fetch(root, mirrors, patience)
             print(described(root / name, dataset))
         except DataError as error:
             print(f"error: {error}", file=sys.stderr)

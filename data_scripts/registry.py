@@ -10,6 +10,7 @@ from __future__ import annotations
 from data_scripts import shapes
 from data_scripts.cifar_batches import read_batches
 from data_scripts.dataset import Arrays
+from data_scripts.hw3_models import NAME as HW3_MODELS, HandOutModels
 from data_scripts.idx import differing_idx, read_mnist
 from data_scripts.image_folders import read_images
 from data_scripts.image_set import ImageSet
@@ -32,3 +33,5 @@ SYNTHETIC = {
     "digits": StandIn("digits", "MNIST", MNIST.classes, 60_000, 10_000, draw_digits),
     "shapes": StandIn("shapes", "CIFAR-10", shapes.CLASSES, 50_000, 10_000, shapes.generate),
 }
+# No data sets, so `load` knows nothing of them; see `data_scripts.hw3_models.load_models`.
+MODELS = {HW3_MODELS: HandOutModels()}

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from data_scripts.command_line import data_root, described, run
 from data_scripts.errors import DataError
-from data_scripts.registry import REAL, SYNTHETIC
+from data_scripts.registry import MODELS, REAL, SYNTHETIC
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and verify the sets that it names."""
-    known = REAL | SYNTHETIC
+    known = REAL | SYNTHETIC | MODELS
     parser = argparse.ArgumentParser(
         prog="python -m data_scripts.verify",
         description="Compare every byte of the stored sets with its checksum, and MNIST also with the published "
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def verify(names: Sequence[str], root: Path) -> int:
     """Verify each set and say what it is; damage to one does not hide the others."""
-    known, status = REAL | SYNTHETIC, 0
+    known, status = REAL | SYNTHETIC | MODELS, 0
     names = names or [name for name in known if (root / name).is_dir()]
     if not names:
         mend = f"python -m data_scripts.fetch {' '.join(REAL)} --root {root}"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 import grader.handout
 import grader.stubs
@@ -68,7 +69,10 @@ def main(argv: list[str] | None = None) -> int:
         ):
             graded = grade(assignment, arguments.submission, options, worker, progress)
     except (SubmissionError, DataError, ValueError) as error:
-        Console(stderr=True).print(f"[bold red]nothing was graded:[/] {error}", highlight=False)
+        Console(stderr=True).print(
+            Text("nothing was graded: ", style="bold red").append(str(error), style="default"),
+            soft_wrap=True,
+        )
         return 2
     terminal.render(graded, console)
     path = arguments.json or Path("results", assignment.name, _name(graded.submission), "result.json")

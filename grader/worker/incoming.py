@@ -1,10 +1,11 @@
 """From the values of a request to Python objects, in the worker."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from types import ModuleType
 
 import torch
 
-from .messages import Layout, Object, Plain, Tensor, Value
+from .messages import Layout, Named, Object, Plain, Tensor, Value
 
 
 class Inputs:
@@ -13,10 +14,13 @@ class Inputs:
     Args:
         arrays: the frame's arrays.
         objects: what the session has built, by handle.
+        module: imports a module of the submission.
     """
 
-    def __init__(self, arrays: Sequence[torch.Tensor], objects: dict[str, object]) -> None:
-        self._arrays, self._objects = arrays, objects
+    def __init__(
+        self, arrays: Sequence[torch.Tensor], objects: dict[str, object], module: Callable[[str], ModuleType]
+    ) -> None:
+        self._arrays, self._objects, self._module = arrays, objects, module
         self._tensors: dict[int, torch.Tensor] = {}
         self._before: dict[int, torch.Tensor] = {}
 
@@ -26,6 +30,8 @@ class Inputs:
             return value.value
         if isinstance(value, Object):
             return self._objects[value.handle]
+        if isinstance(value, Named):
+            return getattr(self._module(value.module), value.name)
         if isinstance(value, Tensor):
             return self.tensor(value.index, value.layout, value.requires_grad)
         items = [self.value(item) for item in value.items]

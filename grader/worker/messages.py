@@ -50,7 +50,14 @@ class Object(_Message, tag="object"):
     handle: Name
 
 
-Value = Tensor | Plain | Values | Object
+class Named(_Message, tag="named"):
+    """What a module of the submission calls `name`, such as a function to be passed on."""
+
+    module: Name
+    name: Name
+
+
+Value = Tensor | Plain | Values | Object | Named
 
 
 # ---------------------------------------------------------------------------- requests
@@ -138,7 +145,32 @@ class Train(_Message, tag="train"):
     batch_size: Annotated[int, msgspec.Meta(ge=1)] = 500  # of the evaluations
 
 
-Request = Load | Call | Build | SetParameters | GetParameters | Forward | Draws | Train
+class Layer(_Message, tag="layer"):
+    """One layer of a network that the grader describes; `weight` and `bias` are arrays of the frame."""
+
+    type: Literal["conv2d", "max_pool2d", "relu", "dropout2d", "dropout", "flatten", "linear"]
+    weight: Index | None = None  # of conv2d and linear, with bias
+    bias: Index | None = None
+    size: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 2  # window and stride of max_pool2d
+
+
+class Attack(_Message, tag="attack"):
+    """Call `module.name(network, *args, **kwargs)`, an attack on a described network. Reply: `Attacked`.
+
+    Backward passes are counted per image of array `images`; a row of a batch belongs to the
+    image that is nearest in L∞, if that lies within `reach` of it.
+    """
+
+    module: Name
+    name: Name
+    layers: list[Layer]
+    images: Index
+    reach: float
+    args: list[Value] = []
+    kwargs: dict[str, Value] = {}
+
+
+Request = Load | Call | Build | SetParameters | GetParameters | Forward | Draws | Train | Attack
 
 
 # ----------------------------------------------------------------------------- replies
@@ -270,10 +302,24 @@ class Trained(_Message, tag="trained"):
     final_logits: list[Output]  # of the network as it was when the loop returned
 
 
+class Attacked(_Message, tag="attacked"):
+    """What an attack returned, and what it took.
+
+    `passes` is the array (N,) of backward passes per image; `stray` counts rows that were
+    differentiated and are near no image.
+    """
+
+    output: Output
+    passes: Index
+    stray: Size
+    sequence: bool = False
+    changed_inputs: list[Index] = []
+
+
 class Refused(_Message, tag="refused"):
     """The request cannot be carried out as it stands, and why."""
 
     reason: Text
 
 
-Message = Loaded | Result | Built | Parameters | Done | Drawn | Epoch | Trained | Raised | Refused
+Message = Loaded | Result | Built | Parameters | Done | Drawn | Epoch | Trained | Attacked | Raised | Refused

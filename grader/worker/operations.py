@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from . import messages as m
+from .attack import BackwardPasses, network
 from .forbid import Denial
 from .incoming import Inputs
 from .outgoing import LINE, Answer, Parcel, raised
@@ -43,6 +44,7 @@ class Operations:
             m.GetParameters: self._get_parameters,
             m.Forward: self._forward,
             m.Draws: self._draws,
+            m.Attack: self._attack,
         }
 
     def answer(
@@ -74,7 +76,7 @@ class Operations:
 
     def _build(self, request: m.Build, arrays: list[torch.Tensor], parcel: Parcel) -> m.Built:
         factory = getattr(self._module(request.module), request.name)
-        args, kwargs = self._arguments(request, Inputs(arrays, self._objects))
+        args, kwargs = self._arguments(request, Inputs(arrays, self._objects, self._module))
         built = self._objects[request.handle] = factory(*args, **kwargs)
         name = clean(type(built).__name__, LINE)
         if not isinstance(built, nn.Module):
@@ -115,6 +117,17 @@ class Operations:
         parcel.add(np.array([random.random() for _ in range(4)]))
         return m.Drawn()
 
+    def _attack(self, request: m.Attack, arrays: list[torch.Tensor], parcel: Parcel) -> m.Attacked:
+        function = getattr(self._module(request.module), request.name)
+        inputs = Inputs(arrays, self._objects, self._module)
+        args, kwargs = self._arguments(request, inputs)
+        target = network(request.layers, arrays)
+        with BackwardPasses(arrays[request.images].clone(), request.reach) as counted:
+            returned = function(target, *args, **kwargs)
+        passes, _ = parcel.add(counted.passes)
+        output = parcel.output(returned)
+        return m.Attacked(output, passes, counted.stray, isinstance(returned, list | tuple), inputs.changed())
+
     # -------------------------------------------------------------------- shared
     def _module(self, name: str) -> types.ModuleType:
         module = importlib.import_module(name)
@@ -138,7 +151,7 @@ class Operations:
         parameters = [parcel.slot(name, tensor, values) for name, tensor in module.named_parameters()]
         return parameters, [parcel.slot(name, tensor, values) for name, tensor in module.named_buffers()]
 
-    def _arguments(self, request: m.Call | m.Build | m.Forward, inputs: Inputs) -> tuple[list, dict]:
+    def _arguments(self, request: m.Call | m.Build | m.Forward | m.Attack, inputs: Inputs) -> tuple[list, dict]:
         try:
             args = [inputs.value(value) for value in request.args]
             return args, {name: inputs.value(value) for name, value in request.kwargs.items()}
@@ -154,7 +167,7 @@ class Operations:
         parameters: dict[str, torch.Tensor] | None = None,
     ) -> m.Result:
         """Call, send what came back, and the gradients that were asked for."""
-        inputs = Inputs(arrays, self._objects)
+        inputs = Inputs(arrays, self._objects, self._module)
         args, kwargs = self._arguments(request, inputs)
         if max([*request.gradients, *request.grad_outputs], default=-1) >= len(arrays):
             raise _Refusal(f"an array is named that was not sent: there are {len(arrays)}")

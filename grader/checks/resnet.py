@@ -1,0 +1,127 @@
+"""Checks of deliverable 3's `MyResnet`: parameters, logits, and the map that they come from."""
+
+from dataclasses import dataclass
+
+import torch
+
+from grader.bench import Bench, Judged
+from grader.checks import replies
+from grader.checks.resnet_parts import Candidate, Numbers, build, forward, give_numbers, noise
+from grader.declaration import Outcome
+from grader.oracles.figure3 import Figure3, classify
+from grader.oracles.resnet_search import close, network_fault
+from grader.worker.messages import Plain
+
+
+@dataclass(frozen=True)
+class Network:
+    """The checks of `MyResnet` against a figure; each method is one check."""
+
+    figure: Figure3
+
+    def shape(self, bench: Bench) -> Outcome:
+        """A batch of images becomes one logit per class and image."""
+        net = build_network(bench, self.figure)
+        for batch in (1, 3):
+            images = torch.zeros(image_shape(self.figure, batch))
+            shape = tuple(replies.output(forward(bench, net, images)).shape)
+            if shape != (batch, self.figure.classes):
+                return Outcome(
+                    "fail",
+                    f"MyResnet()(torch.zeros{tuple(images.shape)}) has shape {shape}; expected "
+                    f"{(batch, self.figure.classes)}",
+                )
+        return Outcome("pass")
+
+    def parameters(self, bench: Bench) -> Outcome:
+        """The parameters are Figure 3's; a bias of a convolution is another check's matter."""
+        net = build_network(bench, self.figure)
+        if isinstance(net.layout, str):
+            return Outcome(
+                "fail",
+                f"{net.layout} ({net.count:,} parameters; Figure 3 has "
+                f"{self.figure.parameter_count:,})",
+            )
+        if net.frozen:
+            listed = ", ".join(net.frozen)
+            return Outcome("fail", f"requires_grad is False: {listed} would not train")
+        return Outcome("pass")
+
+    def no_bias(self, bench: Bench) -> Outcome:
+        """No convolution has a bias: the normalisation behind it would take it away again."""
+        biases = build_network(bench, self.figure).known().biases
+        if biases:
+            listed = ", ".join(f"{name} {shape}" for name, shape in biases.items())
+            return Outcome("fail", f"a bias beside a convolution: {listed}; expected bias=False")
+        return Outcome("pass")
+
+    def values(self, bench: Bench) -> Outcome:
+        """The logits are what Figure 3 computes from the same parameters, in evaluation mode."""
+        net, numbers = self._prepared(bench, "values")
+        images = noise(bench, "values", image_shape(self.figure, 1))
+        answer = self._logits(bench, net, images)
+        fault = network_fault(
+            self.figure, images.double(), numbers.weights, numbers.norms, numbers.linear, answer
+        )
+        if fault == "":
+            return Outcome("pass")
+        return Outcome(
+            "fail",
+            fault
+            or "the parameters fit, but the logits are not what Figure 3 computes from them: look "
+            "at what the checks of ResidualBlock say, at the first convolution (stride 1, "
+            "normalisation, ReLU), and at the average over the whole map",
+        )
+
+    def embed(self, bench: Bench) -> Outcome:
+        """`return_embed=True` adds the map that the classifier sees."""
+        net, numbers = self._prepared(bench, "embed")
+        images = noise(bench, "embed", image_shape(self.figure, 2))
+        plain = self._logits(bench, net, images)
+        reply = forward(bench, net, images, return_embed=Plain(True))
+        found = replies.result(reply).outputs
+        size = self.figure.map_size
+        wanted = ((2, self.figure.classes), (2, self.figure.linear[1], size, size))
+        shapes = [None if value.shape is None else tuple(value.shape) for value in found]
+        if sorted(shapes, key=str) != sorted(wanted, key=str):
+            listed = " and ".join(
+                value.type if shape is None else str(shape)
+                for value, shape in zip(found, shapes, strict=True)
+            )
+            return Outcome(
+                "fail",
+                f"return_embed=True on 2 images returned {listed or 'nothing'}; expected logits "
+                f"{wanted[0]} and the last feature map as it is before the pooling, {wanted[1]}",
+            )
+        logits, features = (reply.arrays[found[shapes.index(shape)].index] for shape in wanted)
+        if not close(logits, plain.double()):
+            return Outcome("fail", "return_embed=True changes the logits")
+        if not close(logits, classify(features.double(), *numbers.linear)):
+            return Outcome(
+                "fail",
+                "the average of the returned map through the linear layer is not the logits; "
+                "expected the very map that is pooled, after the last block's ReLU",
+            )
+        return Outcome("pass")
+
+    def _prepared(self, bench: Bench, purpose: str) -> tuple[Candidate, Numbers]:
+        net = build_network(bench, self.figure)
+        return net, give_numbers(bench, net, purpose)
+
+    def _logits(self, bench: Bench, net: Candidate, images: torch.Tensor) -> torch.Tensor:
+        answer = replies.output(forward(bench, net, images))
+        wanted = (len(images), self.figure.classes)
+        if tuple(answer.shape) != wanted:
+            found = tuple(answer.shape)
+            raise Judged(Outcome("fail", f"the logits have shape {found}; expected {wanted}"))
+        return answer
+
+
+def build_network(bench: Bench, figure: Figure3) -> Candidate:
+    """A fresh `MyResnet()` and its layout."""
+    return build(bench, "MyResnet", (), figure.convolutions(), figure.linear)
+
+
+def image_shape(figure: Figure3, batch: int) -> tuple[int, ...]:
+    """(N, C, S, S)."""
+    return (batch, figure.in_channels, figure.image_size, figure.image_size)

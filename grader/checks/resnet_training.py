@@ -1,0 +1,166 @@
+"""Checks of what deliverable 3's network does before and during a training.
+
+Batch normalisation in both modes, gradients, and the initialisation.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from grader.bench import Bench, Judged
+from grader.checks import replies
+from grader.checks.resnet import build_network, image_shape
+from grader.checks.resnet_parts import (
+    MODULE,
+    Candidate,
+    bulky,
+    forward,
+    give_numbers,
+    noise,
+    put,
+    vectors,
+)
+from grader.declaration import Outcome
+from grader.oracles.figure3 import Figure3
+from grader.oracles.initialisation import he_fault
+from grader.oracles.resnet_search import TOLERANCE, close
+from grader.worker.messages import Forward, GetParameters, Named, Parameters
+
+LARGEST_BIAS = 0.1  # "a small constant such as 0.01"
+
+
+@dataclass(frozen=True)
+class Training:
+    """The checks of `MyResnet` in training and of `init_weights_kaiming`; each method is one."""
+
+    figure: Figure3
+
+    def batch_norm(self, bench: Bench) -> Outcome:
+        """Statistics of the batch in training mode, running ones in evaluation mode."""
+        net = build_network(bench, self.figure)
+        numbers = give_numbers(bench, net, "batch_norm")
+        images = noise(bench, "batch_norm", image_shape(self.figure, 4))
+        before = vectors(bench, net)
+        if not before:
+            return Outcome("fail", "the network keeps no running mean and variance")
+
+        together = replies.output(forward(bench, net, images))
+        alone = replies.output(forward(bench, net, images[:1]))
+        if not close(alone, together[:1].double()):
+            return Outcome(
+                "fail",
+                "in evaluation mode an image's logits depend on the images beside it; expected "
+                "running statistics there, and nothing random",
+            )
+        if moved := _moved(before, vectors(bench, net)):
+            return Outcome("fail", f"evaluation changes {moved[0]}; only training may")
+
+        trained = replies.output(forward(bench, net, images, train=True))
+        after = vectors(bench, net)
+        still = sorted(set(before) - set(_moved(before, after)))
+        if still:
+            return Outcome("fail", f"a pass in training mode leaves {', '.join(still)} as it was")
+        put(bench, net, {name: 2 * value.float() + 1 for name, value in before.items()})
+        again = replies.output(forward(bench, net, images, train=True))
+        if not close(again, trained.double()):
+            return Outcome(
+                "fail",
+                "in training mode the logits depend on the running statistics; expected those "
+                "of the batch, and nothing random",
+            )
+        layout = net.known()
+        stem = [norm.mean for norm in layout.norms if norm.channels == self.figure.stem]
+        if len(stem) == 1:
+            first = F.conv2d(images.double(), numbers.weights[0], padding="same")
+            return _judge_step(stem[0], before, after, first.mean((0, 2, 3)))
+        return Outcome("pass")
+
+    def gradients(self, bench: Bench) -> Outcome:
+        """A gradient that is not 0 reaches every parameter."""
+        net = build_network(bench, self.figure)
+        give_numbers(bench, net, "gradients")
+        images = noise(bench, "gradients", image_shape(self.figure, 4))
+        # Random, since the sum over a softmax's outputs would have no gradient at all.
+        upstream = noise(bench, "upstream", (4, self.figure.classes))
+        reply = forward(bench, net, images, train=True, upstream=upstream)
+        found = replies.result(reply)
+        if found.backward is not None:
+            return replies.raised(found.backward, "backward: ")
+        indices = {slot.name: found.parameter_gradients.get(slot.name) for slot in net.slots}
+        idle = [
+            name
+            for name, index in indices.items()
+            if index is None or not reply.arrays[index].any()
+        ]
+        if idle:
+            return Outcome("fail", f"no gradient reaches {', '.join(idle)}")
+        wild = [name for name, index in indices.items() if not reply.arrays[index].isfinite().all()]
+        if wild:
+            return Outcome("fail", f"the gradient is not finite: {', '.join(wild)}")
+        return Outcome("pass")
+
+    def he(self, bench: Bench) -> Outcome:
+        """`init_weights_kaiming` draws every weight with He's variance, and anew each time."""
+        drawn = []
+        for _ in range(2):
+            net = build_network(bench, self.figure)
+            layout = net.known()
+            names = (*layout.weights, layout.linear[0])
+            parameters = self._initialised(bench, net)
+            drawn.append({name: parameters[name] for name in names})
+        if fault := he_fault(drawn[0]):
+            return Outcome("fail", fault)
+        same = [name for name in drawn[0] if torch.equal(drawn[0][name], drawn[1][name])]
+        if same:
+            return Outcome("fail", f"two networks begin with the same numbers in {same[0]}")
+        return Outcome("pass")
+
+    def linear_bias(self, bench: Bench) -> Outcome:
+        """`init_weights_kaiming` sets the linear layer's bias to one small number."""
+        net = build_network(bench, self.figure)
+        name = net.known().linear[1]
+        bias = self._initialised(bench, net)[name].double()
+        low, high = bias.min().item(), bias.max().item()
+        if low != high:
+            return Outcome(
+                "fail", f"{name} has values from {low:.3g} to {high:.3g}; expected a constant"
+            )
+        if not abs(low) <= LARGEST_BIAS:
+            return Outcome("fail", f"{name} is {low:.3g}; expected a small number such as 0.01")
+        return Outcome("pass")
+
+    def _initialised(self, bench: Bench, net: Candidate) -> dict[str, torch.Tensor]:
+        """All parameters after `net.apply(init_weights_kaiming)`."""
+        function = Named(module=MODULE, name="init_weights_kaiming")
+        replies.result(
+            bulky(bench, Forward(handle=net.handle, method="apply", args=[function]))
+        )
+        reply = bulky(bench, GetParameters(handle=net.handle))
+        slots = replies.expect(reply, Parameters).parameters
+        missing = [slot.name for slot in slots if slot.index is None]
+        if missing:
+            raise Judged(Outcome("fail", f"the values of {missing[0]} cannot be read"))
+        return {slot.name: reply.arrays[slot.index] for slot in slots}
+
+
+def _moved(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> list[str]:
+    return [name for name, value in before.items() if not torch.equal(value, after[name])]
+
+
+def _judge_step(
+    name: str,
+    before: dict[str, torch.Tensor],
+    after: dict[str, torch.Tensor],
+    batch_mean: torch.Tensor,
+) -> Outcome:
+    """A running mean goes a part of the way to the batch's, the same part in every channel."""
+    way, gone = batch_mean - before[name], after[name] - before[name]
+    momentum = (way @ gone / (way @ way)).item()  # least squares
+    if (gone - momentum * way).abs().max() > TOLERANCE * way.abs().max() or not 0 < momentum <= 1:
+        return Outcome(
+            "fail",
+            f"after a pass in training mode {name} has not moved towards the mean of the batch; "
+            "is something before the first normalisation, or not the first convolution?",
+        )
+    return Outcome("pass")

@@ -1,0 +1,90 @@
+"""Run an attack on a network that the grader describes, and count its backward passes."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from .messages import Layer
+
+_BACKWARD = torch.ops.aten.convolution_backward.default
+
+
+def network(layers: Sequence[Layer], arrays: Sequence[torch.Tensor]) -> nn.Sequential:
+    """The network that `layers` describe, in evaluation mode.
+
+    Args:
+        layers: from the images on; the first one is a convolution.
+        arrays: the frame's arrays, which weights and biases are taken from.
+    """
+    parts = [_part(layer, arrays) for layer in layers]
+    return nn.Sequential(*parts).eval()
+
+
+def _part(layer: Layer, arrays: Sequence[torch.Tensor]) -> nn.Module:
+    match layer.type:
+        case "relu":
+            return nn.ReLU()
+        case "dropout":
+            return nn.Dropout()
+        case "dropout2d":
+            return nn.Dropout2d()
+        case "flatten":
+            return nn.Flatten()
+        case "max_pool2d":
+            return nn.MaxPool2d(layer.size)
+    weight, bias = arrays[layer.weight], arrays[layer.bias]
+    if layer.type == "conv2d":
+        out_channels, in_channels, *kernel_size = weight.shape
+        part = nn.Conv2d(in_channels, out_channels, tuple(kernel_size), device="meta")
+    else:
+        part = nn.Linear(weight.shape[1], weight.shape[0], device="meta")
+    part.weight, part.bias = nn.Parameter(weight.clone()), nn.Parameter(bias.clone())
+    return part
+
+
+class BackwardPasses(TorchDispatchMode):
+    """Counts, per image, the backward passes that are computed in the block.
+
+    What is counted are the images in each call of the operator that differentiates a first
+    convolution. It makes no difference which network that belongs to (the given one, a copy, one
+    built anew from its parameters), nor how the images are batched, repeated or reordered, nor
+    whether `backward`, `autograd.grad`, a batch of upstream gradients or `torch.func` asks.
+
+    An image is counted for the original that is nearest in L∞, if that lies within `reach`; else it
+    is a stray one. Not seen are threads that the submission starts, and convolutions that it
+    computes by other operators.
+
+    Args:
+        originals: (N, C, H, W).
+        reach: in pixel values.
+    """
+
+    def __init__(self, originals: torch.Tensor, reach: float) -> None:
+        super().__init__()
+        self.originals, self.reach = originals.flatten(1).float(), reach  # (N, C·H·W)
+        self.image = originals.shape[1:]
+        self.passes = torch.zeros(len(originals), dtype=torch.int64)
+        self.stray = 0
+
+    def __torch_dispatch__(
+        self, operator: Callable, types: Sequence[type], args: tuple = (), kwargs: dict | None = None
+    ) -> object:
+        if operator is _BACKWARD and self._are_images(args[1]):
+            self._count(args[1])
+        return operator(*args, **(kwargs or {}))
+
+    def _are_images(self, x: torch.Tensor) -> bool:
+        # Under `vmap` images may lie side by side in the channels.
+        return x.shape[-2:] == self.image[-2:] and x.numel() % self.image.numel() == 0
+
+    def _count(self, x: torch.Tensor) -> None:
+        rows = x.detach().reshape(-1, self.image.numel()).float()  # (M, C·H·W)
+        if not len(rows) or not len(self.originals):
+            self.stray += len(rows)
+            return
+        distance, nearest = torch.cdist(rows, self.originals, p=torch.inf).min(1)
+        near = distance <= self.reach
+        self.passes += torch.bincount(nearest[near], minlength=len(self.passes))
+        self.stray += int((~near).sum())

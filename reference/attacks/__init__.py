@@ -1,0 +1,1 @@
+"""Evasion attacks with an L∞ limit: one file per method, one line each in `reference.attacks.registry`."""

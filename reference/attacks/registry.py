@@ -1,0 +1,13 @@
+"""Every attack by name: one line each."""
+
+from reference.attacks.fgsm import FGSM
+from reference.attacks.margin import MarginAttack
+from reference.attacks.momentum import MomentumPGD
+from reference.attacks.pgd import PGD
+
+ATTACKS = {
+    "fgsm": FGSM,
+    "pgd": PGD,
+    "momentum": MomentumPGD,
+    "margin": MarginAttack,
+}

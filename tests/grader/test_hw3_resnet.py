@@ -1,0 +1,97 @@
+"""Deliverable 3 graded: right networks of any style keep their points, each fault loses its own."""
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from grader.assignments.hw3 import HW3
+from grader.progress import Progress
+from grader.result import Result
+from grader.runner import REFERENCE, Options, grade
+from grader.worker import Worker
+from tests.grader.submissions.resnets import BY_HAND, EXPLICIT
+
+STUDENT = REFERENCE.parent / "student"
+
+
+@pytest.fixture(scope="module")
+def worker():
+    with Worker(threads=2) as worker:
+        yield worker
+
+
+@pytest.fixture
+def graded(worker):
+    """Grades deliverable 3 of a folder."""
+
+    def graded(folder: Path) -> Result:
+        with Progress(Console(quiet=True)) as progress:
+            return grade(HW3, str(folder), Options(deliverables=(3,), seed=1), worker, progress)
+
+    return graded
+
+
+@pytest.fixture
+def hand_in(tmp_path, graded):
+    """Grades a submission with this `model.py`."""
+
+    def hand_in(text: str) -> Result:
+        place = tmp_path / "alice" / "deliverable3-5"
+        place.mkdir(parents=True)
+        (place / "model.py").write_text(text)
+        return graded(tmp_path / "alice")
+
+    return hand_in
+
+
+def lost(result: Result) -> set[str]:
+    return {c.id for c in result.deliverables[0].checks if c.verdict != "pass"}
+
+
+def reasons(result: Result) -> dict[str, str]:
+    return {check.id: check.reason for check in result.deliverables[0].checks}
+
+
+def ids(prefix: str) -> set[str]:
+    return {c.id for c in HW3.deliverable(3).checks if c.id.startswith(prefix)}
+
+
+def test_deliverable_3_is_worth_twenty_points():
+    assert sum(check.points for check in HW3.deliverable(3).checks) == 20
+
+
+@pytest.mark.skipif(not REFERENCE.is_dir(), reason="a hand-out has no reference")
+def test_the_reference_gets_everything(graded):
+    result = graded(REFERENCE)
+    assert result.passed, reasons(result)
+    assert result.earned == 20
+
+
+@pytest.mark.skipif(not STUDENT.is_dir(), reason="a hand-out has no student/")
+def test_the_stub_earns_nothing_and_says_what_is_missing(graded):
+    result = graded(STUDENT)
+    assert result.earned == 0
+    for check in result.deliverables[0].checks:
+        if check.points:
+            assert "NotImplementedError: hw3 deliverable 3: " in check.reason, check.id
+
+
+@pytest.mark.parametrize("text", [EXPLICIT, BY_HAND], ids=["explicit", "by-hand"])
+def test_a_right_network_of_another_style_gets_everything(hand_in, text):
+    result = hand_in(text)
+    assert lost(result) == set(), reasons(result)
+
+
+SUM = "return F.relu(y + z)"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "faults", "also", "said"),
+    [
+        # faults: lost without fail; also: may be lost with it; everything else is kept
+        ("x.shape", "", set(), set(), ""),
+    ],
+)
+def test_placeholder(before, after, faults, also, said):
+    pass
