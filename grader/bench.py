@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from data_scripts import Dataset
+from data_scripts.hw3_models import TargetModels
 from grader.declaration import Check, Deliverable, Outcome
 from grader.result import Training
 from grader.worker import Code, Reply, Session, Worker, WorkerFailure, messages
@@ -41,6 +42,7 @@ class Bench:
         seed: the run's secret.
         epochs: passes over the training images.
         data: gives the deliverable's data set, loaded at the first call.
+        models: gives the models that are attacked, loaded at the first call.
         report: takes a line about what is going on.
     """
 
@@ -53,10 +55,12 @@ class Bench:
         seed: int,
         epochs: int,
         data: Callable[[], Dataset],
+        models: Callable[[], TargetModels],
         report: Callable[[str], None],
     ):
         self.deliverable, self.code, self.worker = deliverable, code, worker
-        self.seed, self.epochs, self.data, self.report = seed, epochs, data, report
+        self.seed, self.epochs, self.report = seed, epochs, report
+        self.data, self.models = data, models
         self.until = 0.0  # time.monotonic() at which the running check ends
         self.training: Training | None = None  # what the training check measured
         self.shared: dict[str, Any] = {}  # what one check measured and another judges by

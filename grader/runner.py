@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from data_scripts import Dataset, load
+from data_scripts.hw3_models import TargetModels, load_models
 from grader import jit_cache
 from grader.declaration import Assignment, Check, Deliverable, Outcome
 from grader.bench import Bench
@@ -80,6 +81,10 @@ def grade(
     def data(name: str) -> Dataset:
         return load(name, root=options.data_root, mirrors=options.mirrors, data=options.data)
 
+    @cache
+    def models() -> TargetModels:
+        return load_models(root=options.data_root, mirrors=options.mirrors, data=options.data)
+
     # Before anything is graded: without data on these terms there is nothing to begin.
     sets = {deliverable.data: data(deliverable.data) for deliverable in chosen if deliverable.data}
 
@@ -89,7 +94,7 @@ def grade(
         return _grade_deliverable(
             assignment, deliverable, submission, swap, worker,
             counted=counted, seed=seed, epochs=options.epochs,
-            data=lambda: data(deliverable.data), progress=progress,
+            data=lambda: data(deliverable.data), models=models, progress=progress,
         )  # fmt: skip
 
     for deliverable in chosen:
@@ -147,6 +152,7 @@ def _grade_deliverable(
     seed: int,
     epochs: int,
     data: Callable[[], Dataset],
+    models: Callable[[], TargetModels],
     progress: Progress,
 ) -> DeliverableResult:
     files = _files(deliverable, submission)
@@ -169,7 +175,7 @@ def _grade_deliverable(
                 jit_cache.restore(source.digest, compiled)
         with Bench(
             deliverable, code=Code(files, packages, compiled), worker=worker, seed=seed,
-            epochs=epochs, data=data, report=progress.line,
+            epochs=epochs, data=data, models=models, report=progress.line,
         ) as bench:  # fmt: skip
             for check in deliverable.checks:
                 progress.check(check.title)

@@ -34,11 +34,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def submission(request: pytest.FixtureRequest):
     """The submission under test, located as the grader locates it."""
+    from grader.assignments.hw3 import HW3
     from grader.submission import SubmissionError, find
 
     given = request.config.getoption("--impl")
     place = given if Path(given).exists() else str(ROOT / given)
-    folders = {"deliverable1_2": ("mytorch", "train")}
+    folders = {deliverable.folder: deliverable.files for deliverable in HW3.deliverables}
     try:
         return find(place, assignment="hw3", folders=folders)
     except SubmissionError as error:

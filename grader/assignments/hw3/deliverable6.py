@@ -1,0 +1,68 @@
+"""HW3 deliverable 6, evasion attacks: checks, points, and the success rates that are asked for.
+
+The network that is attacked is written down in `grader.oracles.evasion`.
+"""
+
+from grader.checks import attacks
+from grader.checks.attacks import Task
+from grader.declaration import Check, Deliverable
+from grader.worker.forbid import Rules
+
+SETTINGS = (("A", 8), ("A", 16), ("B", 8), ("B", 16))  # model, ε in pixel values
+UNTARGETED = Task("untargeted_attack", budget=20, images=200)
+TARGETED = Task("targeted_attack", budget=100, images=200, digit=1, target=8)
+IMPROVED = Task("improved_targeted_attack", budget=100, images=200, digit=1, target=8)
+
+# TODO-thresholds
+REACHED_UNTARGETED = {"hand-out": {("A", 8): 0.1, ("A", 16): 0.4}, "own": {}}
+REACHED_TARGETED = {"hand-out": {("A", 16): 0.25}, "own": {}}
+REACHED_IMPROVED = {"hand-out": {("A", 16): 0.45}, "own": {}}
+CHANCE = 0.02
+
+DELIVERABLE_6 = Deliverable(
+    number=6,
+    title="evasion attacks",
+    folder="deliverable6",
+    files=("attack",),
+    judged="attack",
+    rules=Rules(),
+    data="mnist",
+    checks=(
+        Check("attack.net", "Net: takes the models' parameters and computes them (given)", 0, attacks.network),
+        Check("attack.test", "test: benign accuracy (given)", 0, attacks.accuracy),
+        Check(
+            "untargeted.examples",
+            "untargeted_attack: pixels in range, within ε of the originals",
+            3,
+            attacks.examples(UNTARGETED, SETTINGS),
+            seconds=120,
+        ),
+        Check("untargeted.budget", "untargeted_attack: at most 20 backward passes per image", 2, attacks.budget(UNTARGETED)),
+        Check("untargeted.success", "untargeted_attack: success rate", 3, attacks.reaches(UNTARGETED, REACHED_UNTARGETED)),
+        Check(
+            "targeted.examples",
+            "targeted_attack, 1 → 8: pixels in range, within ε of the originals",
+            2,
+            attacks.examples(TARGETED, SETTINGS),
+            seconds=240,
+        ),
+        Check("targeted.budget", "targeted_attack: at most 100 backward passes per image", 1, attacks.budget(TARGETED)),
+        Check("targeted.success", "targeted_attack: success rate", 2, attacks.reaches(TARGETED, REACHED_TARGETED)),
+        Check(
+            "improved.examples",
+            "improved_targeted_attack, 1 → 8: pixels in range, within ε of the originals",
+            2,
+            attacks.examples(IMPROVED, SETTINGS),
+            seconds=240,
+        ),
+        Check(
+            "improved.budget", "improved_targeted_attack: at most 100 backward passes per image", 1, attacks.budget(IMPROVED)
+        ),
+        Check(
+            "improved.success",
+            "improved_targeted_attack: clearly better than targeted_attack",
+            4,
+            attacks.improves(IMPROVED, TARGETED, REACHED_IMPROVED, CHANCE),
+        ),
+    ),
+)
