@@ -56,7 +56,8 @@ def search(
         seed: of the drawing; the same seed draws the same cases.
         examples: cases to draw.
         until: `time.monotonic()` at which the search stops.
-        first: cases that are judged before any is drawn.
+        first: cases that are judged before any is drawn. One that is wrong is still drawn
+            after, for a simpler one.
     """
     tried, wrong = 0, None
 
@@ -87,7 +88,10 @@ def search(
 
     try:
         for case in first:
-            attempt(case)
+            try:
+                attempt(case)
+            except _Wrong:
+                break
         with hypothesis.reporting.with_reporter(lambda text: None):
             drawn()
     except _TimeIsUp:

@@ -26,17 +26,22 @@ def convolutions(
     layouts=st.sampled_from(LAYOUTS),
     batches=st.integers(1, 3),
     square_kernel: bool = False,
+    square_image: bool = False,
 ) -> ConvolutionCase:
     """Any call that the assignment's contract allows; narrow it by handing over strategies."""
     kernel_height = draw(st.integers(1, 4))
     kernel_width = kernel_height if square_kernel else draw(st.integers(1, 4))
     padding = draw(paddings)
+    # The smallest image is the one that the padded kernel just covers.
+    height = draw(st.integers(max(1, kernel_height - 2 * padding), 8))
+    width = draw(st.integers(max(1, kernel_width - 2 * padding), 8))
+    if square_image:
+        height = width = max(height, width)
     return ConvolutionCase(
         batch=draw(batches),
         in_channels=draw(st.integers(1, 3)),
-        # The smallest image is the one that the padded kernel just covers.
-        height=draw(st.integers(max(1, kernel_height - 2 * padding), 8)),
-        width=draw(st.integers(max(1, kernel_width - 2 * padding), 8)),
+        height=height,
+        width=width,
         out_channels=draw(st.integers(1, 4)),
         kernel_height=kernel_height,
         kernel_width=kernel_width,

@@ -33,7 +33,7 @@ SHARED = (
     "tests/conftest.py",
 )
 
-# The course's own measurements: a training like the one that students are to write.
+# The course's own measurements and models: trainings, and an attack, like those that students are to write.
 WITHHELD = frozenset({"data_scripts/measure_standin.py", "data_scripts/train_targets.py"})
 
 

@@ -16,6 +16,11 @@ from grader.worker import Worker
 from tests.grader.submissions import TRAIN, UNFOLD
 
 
+def ids(prefix: str) -> set[str]:
+    checks = {check.id for run in HW3.deliverables for check in run.checks}
+    return {id for id in checks if id.startswith(prefix)}
+
+
 @pytest.fixture(scope="module")
 def worker():
     with Worker(threads=2) as worker:
@@ -80,11 +85,6 @@ def reason(result: Result, id: str) -> str:
     )
 
 
-def ids(prefix: str) -> set[str]:
-    checks = {check.id for run in HW3.deliverables for check in run.checks}
-    return {id for id in checks if id.startswith(prefix)}
-
-
 def test_a_correct_solution_in_plain_pytorch_gets_everything(hand_in):
     result = hand_in(mytorch=UNFOLD)
     assert lost(result) == set()
@@ -100,41 +100,52 @@ def test_every_declared_check_has_exactly_one_verdict(hand_in):
     assert result.earned == 0
 
 
+GRADIENTS = {"conv2d.input_gradient", "conv2d.weight_gradient", "conv2d.bias_gradient"}
+LAYERS = {"Conv2D.values", "Conv2D.gradients"}
+TOGETHER = {"conv2d.together"} | LAYERS
+
+
 @pytest.mark.parametrize(
-    ("before", "after", "faults"),
+    ("before", "after", "named", "follow"),
     [
-        # (padding ignored)
+        # What a fault must lose, and what it may lose besides because it rests on it.
         ("(padding, padding, padding, padding)", "(0, 0, 0, 0)",
-         {"conv2d.padding", "conv2d.edges"}),
-        # height and width of the kernel swapped
+         {"conv2d.padding"}, TOGETHER | GRADIENTS),
+        ("unfold(2, kh, stride).unfold(3, kw, stride)", "unfold(2, kh, 1).unfold(3, kw, 1)",
+         {"conv2d.stride"}, TOGETHER | GRADIENTS),
         ("unfold(2, kh, stride).unfold(3, kw, stride)", "unfold(2, kw, stride).unfold(3, kh, stride)",
-         {"conv2d.rectangles"}),
-        ("+ bias.view(1, -1, 1, 1)", "", {"conv2d.bias", "conv2d.bias_gradient", "conv2d.values"}),
-        ("weight)\n", "weight.detach())\n", {"conv2d.weight_gradient", "Conv2D.gradients"}),
-        ("stride or kernel_size", "stride or 1", {"maxpool.values", "maxpool.odd_sizes"}),
-        ("torch.randn(out_channels", "torch.ones(out_channels", {"Conv2D.initialisation"}),
-        ("if bias else None", "", {"Conv2D.parameters"}),
-        (".max(-1).values", ".clamp(min=0).max(-1).values", {"maxpool.negative"}),
-        (".max(-1).values", ".max(-1).values.detach()", {"maxpool.gradient"}),
-        ("padded = F.pad", "input.mul_(1.0001)\n    padded = F.pad", {"conv2d.values"}),
+         {"conv2d.rectangles"}, TOGETHER | GRADIENTS),
+        ("output + bias", "output - bias", {"conv2d.bias", "conv2d.bias_gradient"}, TOGETHER),
+        ("windows, weight)\n", "windows, weight.detach())\n",
+         {"conv2d.weight_gradient"}, LAYERS),
+        ("padded = F.pad(input", "padded = F.pad(input.detach()", {"conv2d.input_gradient"}, LAYERS),
+        ("stride or kernel_size", "stride or 1",
+         {"maxpool.values", "maxpool.odd_sizes"}, {"maxpool.gradient", "maxpool.negative"}),
+        ("stride or kernel_size", "kernel_size", {"maxpool.stride"}, ids("maxpool.")),
+        ("torch.randn(out_channels", "torch.ones(out_channels", {"Conv2D.initialisation"}, set()),
+        ("if bias else None", "", {"Conv2D.parameters"}, LAYERS),
+        (".max(-1).values", ".clamp(min=0).max(-1).values",
+         {"maxpool.negative"}, {"maxpool.values", "maxpool.stride", "maxpool.odd_sizes",
+                                "maxpool.gradient"}),
+        (".max(-1).values", ".max(-1).values.detach()", {"maxpool.gradient"}, set()),
+        ("    padded = F.pad", "    input.mul_(1.5)\n    padded = F.pad",
+         {"conv2d.values"}, ids("conv2d.") | LAYERS),
         ('"nchwij,ocij->nohw", windows, weight)',
          '"nchwij,ocij->nohw", windows.float(), weight.float()).to(input.dtype)',
-         {"conv2d.dtype"}),
+         {"conv2d.dtype"}, GRADIENTS),
     ],
 )  # fmt: skip
-def test_a_single_fault_loses_the_checks_that_name_it(hand_in, before, after, faults):
+def test_a_single_fault_loses_the_checks_that_name_it(hand_in, before, after, named, follow):
     assert before in UNFOLD
-    result = hand_in(mytorch=UNFOLD.replace(before, after))
-    assert faults <= lost(result)
-    # Pooling and convolution do not pay for each other.
-    other = ids("maxpool.") if faults <= ids("conv2d.") | ids("Conv2D.") else ids("conv2d.")
-    assert not lost(result) & other
+    found = lost(hand_in(mytorch=UNFOLD.replace(before, after)))
+    assert named <= found
+    assert found <= named | follow
 
 
 def test_a_failure_shows_a_reproducing_line_and_both_values(hand_in):
-    text = reason(hand_in(mytorch=UNFOLD.replace(" * weight", "").replace("+ bias", "- bias")), "conv2d.bias")
+    text = reason(hand_in(mytorch=UNFOLD.replace("+ bias", "- bias")), "conv2d.bias")
     assert "expected" in text and "got" in text
-    assert "MyFConv2D(torch.randn(" in text
+    assert "MyFConv2D(torch.randn(1, 1, 1, 1), torch.randn(1, 1, 1, 1)" in text  # the simplest
 
 
 def test_conv2d_through_getattr_loses_convolution_and_keeps_pooling(hand_in):

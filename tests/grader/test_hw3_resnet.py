@@ -1,16 +1,26 @@
 """Deliverable 3 graded: right networks of any style keep their points, each fault loses its own."""
 
+import re
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from grader.assignments.hw3 import HW3
+from grader.assignments.hw3.deliverable3 import resnet
+from grader.declaration import Assignment
+from grader.oracles.figure3 import Figure3
 from grader.progress import Progress
 from grader.result import Result
 from grader.runner import REFERENCE, Options, grade
 from grader.worker import Worker
 from tests.grader.submissions.resnets import BY_HAND, EXPLICIT
+
+# A figure of the same form, so narrow that a grade takes a second.
+NARROW = Assignment(
+    "hw3", "narrow", (resnet(Figure3(stem=8, blocks=((16, 2), (24, 2), (32, 2)))),)
+)
+NARROWER = {"64": "8", "128": "16", "256": "24", "512": "32"}
 
 STUDENT = REFERENCE.parent / "student"
 
@@ -25,9 +35,9 @@ def worker():
 def graded(worker):
     """Grades deliverable 3 of a folder."""
 
-    def graded(folder: Path) -> Result:
+    def graded(folder: Path, assignment: Assignment = HW3) -> Result:
         with Progress(Console(quiet=True)) as progress:
-            return grade(HW3, str(folder), Options(deliverables=(3,), seed=1), worker, progress)
+            return grade(assignment, str(folder), Options(deliverables=(3,), seed=1), worker, progress)
 
     return graded
 
@@ -36,11 +46,11 @@ def graded(worker):
 def hand_in(tmp_path, graded):
     """Grades a submission with this `model.py`."""
 
-    def hand_in(text: str) -> Result:
+    def hand_in(text: str, assignment: Assignment = HW3) -> Result:
         place = tmp_path / "alice" / "deliverable3-5"
         place.mkdir(parents=True)
         (place / "model.py").write_text(text)
-        return graded(tmp_path / "alice")
+        return graded(tmp_path / "alice", assignment)
 
     return hand_in
 
@@ -53,8 +63,9 @@ def reasons(result: Result) -> dict[str, str]:
     return {check.id: check.reason for check in result.deliverables[0].checks}
 
 
-def ids(prefix: str) -> set[str]:
-    return {c.id for c in HW3.deliverable(3).checks if c.id.startswith(prefix)}
+def narrow(text: str) -> str:
+    """The same text about the narrow figure."""
+    return re.sub(r"\b(64|128|256|512)\b", lambda match: NARROWER[match[0]], text)
 
 
 def test_deliverable_3_is_worth_twenty_points():
@@ -195,6 +206,11 @@ FAULTS = {
 }  # fmt: skip
 
 
+def test_the_narrow_figure_is_judged_by_its_own_numbers(hand_in):
+    result = hand_in(narrow(EXPLICIT), NARROW)
+    assert lost(result) == set(), reasons(result)
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_single_fault_loses_the_checks_that_name_it(hand_in, fault):
     replacements, faults, said = FAULTS[fault]
@@ -202,6 +218,6 @@ def test_a_single_fault_loses_the_checks_that_name_it(hand_in, fault):
     for before, after in replacements:
         assert before in text
         text = text.replace(before, after)
-    result = hand_in(text)
+    result = hand_in(narrow(text), NARROW)
     assert lost(result) == faults, reasons(result)
-    assert any(said in reasons(result)[id] for id in faults), reasons(result)
+    assert any(narrow(said) in reasons(result)[id] for id in faults), reasons(result)

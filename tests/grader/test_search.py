@@ -30,13 +30,25 @@ def test_all_right_cases_are_counted():
 
 def test_the_given_cases_are_tried_before_any_drawn_one():
     seen = []
+    found = search(NUMBERS, seen.append, seed=1, examples=5, until=later(), first=[77, 78])
+    assert seen[:2] == [77, 78]
+    assert found.tried == 7
+
+
+def test_a_given_case_that_is_wrong_gives_way_to_a_simpler_one():
     found = search(
-        NUMBERS,
-        lambda n: seen.append(n) or ("wrong" if n == 77 else None),
-        seed=1, examples=50, until=later(), first=[77],
+        NUMBERS, lambda n: "wrong" if n > 10 else None,
+        seed=1, examples=50, until=later(), first=[777],
     )  # fmt: skip
-    assert found.case == 77
-    assert seen == [77]
+    assert found.case == 11
+
+
+def test_a_given_case_stays_where_no_drawn_one_is_wrong():
+    found = search(
+        NUMBERS, lambda n: "wrong" if n == 5000 else None,
+        seed=1, examples=50, until=later(), first=[5000],
+    )  # fmt: skip
+    assert found.case == 5000
 
 
 def test_the_same_seed_draws_the_same_cases():

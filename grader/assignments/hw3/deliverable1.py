@@ -11,8 +11,16 @@ from grader.oracles.pooling import PoolingCase
 from grader.strategies import convolutions, poolings
 
 FLOAT32 = st.just(torch.float32)
-CONTIGUOUS = st.just("contiguous")
-PLAIN = {"dtypes": FLOAT32, "layouts": CONTIGUOUS}
+PLAIN = {"dtypes": FLOAT32, "layouts": st.just("contiguous")}
+# The simplest convolution. Each check below widens it in the one way that it is about, so that
+# a single fault loses the check that names it, and `conv2d.together`, but not the others.
+SIMPLE = PLAIN | {
+    "strides": st.just(1),
+    "paddings": st.just(0),
+    "biases": st.just(False),
+    "square_kernel": True,
+    "square_image": True,
+}
 # A layer is built in float32, as nn.Module does by default, with one kernel size.
 LAYER = {"dtypes": FLOAT32, "square_kernel": True}
 
@@ -26,11 +34,11 @@ DELIVERABLE_1 = Deliverable(
     checks=(
         Check(
             "conv2d.values",
-            "MyFConv2D: values at stride 1 without padding",
+            "MyFConv2D: values at stride 1, without padding or bias",
             3,
             convolution.function(
-                convolutions(strides=st.just(1), paddings=st.just(0), **PLAIN),
-                first=[ConvolutionCase(2, 3, 7, 6, 4, 3, 3, seed=1)],
+                convolutions(**SIMPLE),
+                first=[ConvolutionCase(2, 3, 7, 7, 4, 3, 3, bias=False, seed=1)],
             ),
         ),
         Check(
@@ -38,73 +46,79 @@ DELIVERABLE_1 = Deliverable(
             "MyFConv2D: strides above 1",
             3,
             convolution.function(
-                convolutions(strides=st.integers(2, 3), paddings=st.just(0), **PLAIN),
-                first=[ConvolutionCase(2, 2, 8, 7, 3, 3, 3, stride=2, seed=2)],
+                convolutions(**SIMPLE | {"strides": st.integers(2, 3)}),
+                first=[ConvolutionCase(2, 2, 8, 8, 3, 3, 3, stride=2, bias=False, seed=2)],
             ),
         ),
         Check(
             "conv2d.padding",
-            "MyFConv2D: padding above 0, with every stride",
+            "MyFConv2D: padding above 0",
             3,
             convolution.function(
-                convolutions(paddings=st.integers(1, 2), **PLAIN),
-                first=[ConvolutionCase(2, 2, 5, 6, 3, 3, 3, padding=1, seed=3)],
+                convolutions(**SIMPLE | {"paddings": st.integers(1, 2)}),
+                first=[ConvolutionCase(2, 2, 5, 5, 3, 3, 3, padding=1, bias=False, seed=3)],
+            ),
+        ),
+        Check(
+            "conv2d.bias",
+            "MyFConv2D: a bias, added once per output channel",
+            2,
+            convolution.function(
+                convolutions(**SIMPLE | {"biases": st.just(True)}),
+                first=[ConvolutionCase(2, 2, 5, 5, 4, 3, 3, seed=4)],
             ),
         ),
         Check(
             "conv2d.rectangles",
             "MyFConv2D: kernels and images that are not square",
-            2,
+            1,
             convolution.function(
-                convolutions(**PLAIN),
+                convolutions(**SIMPLE | {"square_kernel": False, "square_image": False}),
                 first=[
-                    ConvolutionCase(2, 2, 5, 8, 3, 1, 4, seed=4),
-                    ConvolutionCase(2, 2, 8, 5, 3, 3, 2, stride=2, padding=1, seed=5),
+                    ConvolutionCase(2, 2, 5, 8, 3, 1, 4, bias=False, seed=5),
+                    ConvolutionCase(2, 2, 8, 5, 3, 3, 2, bias=False, seed=6),
                 ],
             ),
         ),
         Check(
-            "conv2d.bias",
-            "MyFConv2D: bias added once per output channel, bias=None accepted",
-            2,
+            "conv2d.together",
+            "MyFConv2D: stride, padding, bias and rectangles at once",
+            1,
             convolution.function(
-                convolutions(biases=st.just(True), **PLAIN),
-                first=[
-                    ConvolutionCase(2, 2, 5, 5, 4, 3, 3, bias=True, seed=6),
-                    ConvolutionCase(2, 2, 5, 5, 4, 3, 3, bias=False, seed=7),
-                ],
+                convolutions(**PLAIN),
+                first=[ConvolutionCase(2, 2, 8, 5, 3, 3, 2, stride=2, padding=1, seed=7)],
             ),
         ),
         Check(
             "conv2d.dtype",
-            "MyFConv2D: float64 in, float64 out, at float64's precision",
+            "MyFConv2D: float64 in, float64 out, at its precision",
             1,
-            convolution.function(
-                convolutions(dtypes=st.just(torch.float64), layouts=CONTIGUOUS),
-            ),
+            convolution.function(convolutions(**SIMPLE | {"dtypes": st.just(torch.float64)})),
         ),
         Check(
             "conv2d.layout",
-            "MyFConv2D: inputs whose memory is not in row-major order",
+            "MyFConv2D: inputs not in row-major order in memory",
             1,
             convolution.function(
-                convolutions(layouts=st.sampled_from(["channels_last", "transposed"])),
+                convolutions(
+                    **SIMPLE | {"layouts": st.sampled_from(["channels_last", "transposed"])}
+                ),
                 first=[
-                    ConvolutionCase(2, 3, 6, 5, 4, 3, 3, layout="channels_last", seed=8),
-                    ConvolutionCase(2, 3, 6, 5, 4, 3, 3, layout="transposed", seed=9),
+                    ConvolutionCase(2, 3, 6, 6, 4, 3, 3, bias=False, layout=layout, seed=8)
+                    for layout in ("channels_last", "transposed")
                 ],
             ),
         ),
         Check(
             "conv2d.edges",
-            "MyFConv2D: 1×1 kernels, kernels as large as the padded image, a batch of 0",
+            "MyFConv2D: 1×1 kernels, kernels of the image's size, no images",
             1,
             convolution.function(
-                convolutions(batches=st.integers(0, 1), **PLAIN),
+                convolutions(**SIMPLE | {"batches": st.integers(0, 1)}),
                 first=[
-                    ConvolutionCase(1, 3, 4, 5, 2, 1, 1, seed=10),
-                    ConvolutionCase(2, 2, 3, 2, 3, 5, 4, padding=1, seed=11),
-                    ConvolutionCase(0, 2, 5, 5, 3, 3, 3, seed=12),
+                    ConvolutionCase(1, 3, 4, 4, 2, 1, 1, bias=False, seed=9),
+                    ConvolutionCase(2, 2, 4, 4, 3, 4, 4, bias=False, seed=10),
+                    ConvolutionCase(0, 2, 5, 5, 3, 3, 3, bias=False, seed=11),
                 ],
             ),
         ),
@@ -112,13 +126,13 @@ DELIVERABLE_1 = Deliverable(
             "conv2d.input_gradient",
             "MyFConv2D: gradient of the input",
             3,
-            convolution.function(convolutions(), parts=("input_grad",)),
+            convolution.function(convolutions(biases=st.just(False)), parts=("input_grad",)),
         ),
         Check(
             "conv2d.weight_gradient",
             "MyFConv2D: gradient of the weight",
             3,
-            convolution.function(convolutions(), parts=("weight_grad",)),
+            convolution.function(convolutions(biases=st.just(False)), parts=("weight_grad",)),
         ),
         Check(
             "conv2d.bias_gradient",
@@ -128,13 +142,13 @@ DELIVERABLE_1 = Deliverable(
         ),
         Check(
             "Conv2D.parameters",
-            "MyConv2D: registers a weight (O, C, K, K) and, if asked, a bias (O,)",
+            "MyConv2D: registers a weight and, if asked, a bias",
             2,
             convolution.parameters,
         ),
         Check(
             "Conv2D.values",
-            "MyConv2D: values, with parameters set by the grader",
+            "MyConv2D: values, with the grader's parameters",
             3,
             convolution.layer(convolutions(**LAYER)),
         ),
@@ -172,7 +186,7 @@ DELIVERABLE_1 = Deliverable(
         ),
         Check(
             "maxpool.odd_sizes",
-            "MyMaxPool2D: rows and columns that no whole window reaches are left out",
+            "MyMaxPool2D: rows and columns that no whole window reaches",
             1,
             pooling.layer(
                 poolings(strides=st.none(), negatives=st.just(False), **PLAIN),
@@ -196,7 +210,7 @@ DELIVERABLE_1 = Deliverable(
         ),
         Check(
             "deliverable1.sources",
-            "mytorch.py names no existing convolution or pooling function",
+            "mytorch.py names no existing layer of its kind",
             0,
             sources.own_work("mytorch"),
         ),

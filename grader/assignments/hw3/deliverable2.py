@@ -31,7 +31,7 @@ DELIVERABLE_2 = Deliverable(
         Check("net.parameters", "Net: Figure 1's parameters", 2, network.parameters(Figure1())),
         Check(
             "net.values",
-            "Net: computes Figure 1, and a gradient reaches every parameter",
+            "Net: computes Figure 1, gradients reach every parameter",
             5,
             network.computes(Figure1()),
         ),
@@ -52,7 +52,7 @@ DELIVERABLE_2 = Deliverable(
         ),
         Check(
             "deliverable2.sources",
-            "train.py names no existing convolution or pooling function",
+            "train.py names no existing layer of its kind",
             0,
             sources.own_work("train"),
         ),
