@@ -185,6 +185,7 @@ def handed_out(folder: Path) -> dict[str, Path] | None:
 def read_handed_out(path: Path, name: str) -> Parameters:
     """One of the hand-out's files; a file with another digest is not even opened as an archive."""
     import io
+    import pickle
 
     import torch
 
@@ -198,7 +199,10 @@ def read_handed_out(path: Path, name: str) -> Parameters:
     if digest != PUBLISHED[name]:
         found = f"SHA-256 {digest} ({len(content):,} bytes)"
         raise DataError(path, expected=f"SHA-256 {PUBLISHED[name]}", found=found, mend=mend)
-    state = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
+    try:
+        state = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
+    except (pickle.UnpicklingError, RuntimeError) as error:
+        raise DataError(path, expected="a state dict of tensors, and nothing else", found=str(error), mend=mend) from error
     parameters = {key: value.numpy() for key, value in state.items()}
     check_content(path, name, parameters, mend=mend)
     return parameters

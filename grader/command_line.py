@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -31,7 +32,7 @@ Grade a submission, or make what students get.
   python -m grader handout hw3 --out DIR   make the folder that students get
 
 The exit status is 0 only if every declared check passed, 1 if one did not, and 2 if there was
-nothing to grade (wrong path, no data with --data real)."""
+nothing to grade (wrong path, no data with --data real). Ctrl-C ends it with 130."""
 
 GRADE = """\
 Grade one submission. Its code runs in a worker process of its own, never in the grader: the
@@ -53,7 +54,9 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.list:
         console.print(_listing(assignment))
         return 0
+    path = arguments.json or Path("results", assignment.name, _name(arguments.submission), "result.json")
     try:
+        _check_writable(path)  # now, and not after minutes of grading
         options = Options(
             deliverables=_numbers(arguments.deliverables, assignment),
             swaps=dict(arguments.swap),
@@ -64,10 +67,13 @@ def main(argv: list[str] | None = None) -> int:
             mirrors=tuple(arguments.mirrors),
         )
         with (
-            Worker(threads=len(os.sched_getaffinity(0))) as worker,
+            Worker(threads=torch.get_num_threads()) as worker,
             Progress(Console(stderr=True)) as progress,
         ):
             graded = grade(assignment, arguments.submission, options, worker, progress)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("interrupted: no result was written; start it again", style="bold red")
+        return 130
     except (SubmissionError, DataError, ValueError) as error:
         Console(stderr=True).print(
             Text("nothing was graded: ", style="bold red").append(str(error), style="default"),
@@ -75,7 +81,6 @@ def main(argv: list[str] | None = None) -> int:
         )
         return 2
     terminal.render(graded, console)
-    path = arguments.json or Path("results", assignment.name, _name(graded.submission), "result.json")
     for written in write_files(graded, path):
         console.print(f"written: {written}", highlight=False, soft_wrap=True)
     return 0 if graded.passed else 1
@@ -124,6 +129,17 @@ def _add_grade(commands, assignment: Assignment) -> None:
         help="where the data sets lie (default: $CHALKBENCH_DATA, then ./data)")  # fmt: skip
     add("--from", dest="mirrors", type=Path, action="append", default=[], metavar="DIR",
         help="a folder with copies of the data sets, used before any download")  # fmt: skip
+
+
+def _check_writable(path: Path) -> None:
+    """Refuse a result's path that cannot be written; its folder is made."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"--json {path}: its folder cannot be made: {error}") from None
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        kind = "is a folder" if path.is_dir() else f"{path.parent} is not writable"
+        raise ValueError(f"--json {path}: {kind}; expected the path of a file to write")
 
 
 def _swap(text: str) -> tuple[int, str]:

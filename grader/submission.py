@@ -125,8 +125,11 @@ def _digest(root: Path, sources: list[Path]) -> str:
         if path.is_symlink() or not path.is_file():
             continue
         # Length before content, so that no two submissions spell the same bytes.
-        with open(path, "rb") as file:
-            content = file.read(LARGEST_SOURCE)
-        name = str(path.relative_to(root)).encode()
+        try:
+            with open(path, "rb") as file:
+                content = file.read(LARGEST_SOURCE)
+        except OSError as error:
+            raise SubmissionError(f"{path} cannot be read ({error.strerror}): chmod u+r it") from None
+        name = os.fsencode(path.relative_to(root))
         digest.update(len(name).to_bytes(8) + name + len(content).to_bytes(8) + content)
     return digest.hexdigest()

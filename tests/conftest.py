@@ -83,3 +83,9 @@ def mytorch(load_module):
 def train(load_module, mytorch):
     """Deliverable 2's module."""
     return load_module("train")
+
+
+@pytest.fixture(scope="session")
+def model(load_module):
+    """Deliverable 3's module."""
+    return load_module("model", folder="deliverable3_5")

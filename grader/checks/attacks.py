@@ -21,6 +21,7 @@ from grader.worker import WorkerFailure, messages
 from grader.worker.messages import Attack, Attacked, Build, Call, Done, Forward, Plain, SetParameters
 
 MODULE = "attack"
+IMAGES = 120  # that an attack is tried on, in every setting
 Setting = tuple[str, float]  # model "A" or "B", ε in pixel values
 
 
@@ -31,14 +32,12 @@ class Task:
     Args:
         handle: the function that solves it.
         budget: backward passes that an image may take.
-        images: how many it is tried on.
         digit: of the images; None for all ten.
         target: the class to reach; None to leave the true one.
     """
 
     handle: str
     budget: int
-    images: int
     digit: int | None = None
     target: int | None = None
 
@@ -64,8 +63,8 @@ def examples(task: Task, settings: tuple[Setting, ...]):
         runs = bench.shared.setdefault(task.handle, {})
         try:
             for model, epsilon in settings:
-                runs[model, epsilon] = _run(bench, task, model, epsilon, task.images)
-            runs["secret"] = _run(bench, task, "B", drawn, 20)
+                runs[model, epsilon] = _run(bench, task, model, epsilon, IMAGES)
+            runs["secret"] = _run(bench, task, "B", drawn, IMAGES // 8)
         except WorkerFailure as failure:
             bench.shared[f"{task.handle} ended"] = failure.reason
             raise
@@ -123,7 +122,7 @@ def reaches(task: Task, required: Mapping[str, Mapping[Setting, float]]):
     return run
 
 
-def improves(task: Task, on: Task, required: Mapping[str, Mapping[Setting, float]], allowance: float):
+def improves(task: Task, on: Task, required: Mapping[str, Mapping[Setting, float]], allowance: int):
     """A check that one attack is clearly better than another one.
 
     It is, where it reaches `required`, which plain gradient steps on cross-entropy do not, and
@@ -133,7 +132,7 @@ def improves(task: Task, on: Task, required: Mapping[str, Mapping[Setting, float
         task: the improved attack.
         on: the attack that it improves.
         required: as for `reaches`.
-        allowance: by how much its rate may lie below the other one's, for chance.
+        allowance: how many images fewer it may reach in a setting, for chance.
     """
     enough = reaches(task, required)
 
@@ -142,7 +141,7 @@ def improves(task: Task, on: Task, required: Mapping[str, Mapping[Setting, float
         behind = [
             setting
             for setting, run in plain.items()
-            if run.success is not None and better[setting].success.rate < run.success.rate - allowance
+            if run.success is not None and better[setting].success.reached < run.success.reached - allowance
         ]
         if behind:
             worst = behind[0]

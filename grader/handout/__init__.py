@@ -49,7 +49,12 @@ class Assignment:
 ASSIGNMENTS = {
     "hw3": Assignment(
         stubs="hw3",
-        tests=("tests/deliverable1/**/*", "tests/deliverable2/**/*", "tests/deliverable6/**/*"),
+        tests=(
+            "tests/deliverable1/**/*",
+            "tests/deliverable2/**/*",
+            "tests/deliverable3/**/*",
+            "tests/deliverable6/**/*",
+        ),
         data="mnist",
     ),
 }

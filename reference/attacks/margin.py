@@ -31,7 +31,7 @@ class MarginAttack(MomentumPGD):
     """
 
     def __init__(
-        self, *, steps: int, restarts: int = 1, seed: int = 0, decay: float = 0.75, first_step: float = 1.0
+        self, *, steps: int, restarts: int = 1, seed: int = 0, decay: float = 0.75, first_step: float = 2.0
     ):
         super().__init__(steps=steps, restarts=restarts, seed=seed, decay=decay)
         self.first_step = first_step

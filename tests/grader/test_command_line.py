@@ -18,6 +18,14 @@ def test_a_wrong_path_is_a_clear_error(capsys, tmp_path):
     assert "does not exist" in capsys.readouterr().err
 
 
+def test_a_result_that_cannot_be_written_is_refused_before_grading(capsys, tmp_path):
+    assert main(["hw3", "--json", str(tmp_path)]) == 2
+    assert "is a folder" in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    assert main(["hw3", "--json", str(tmp_path / "file" / "result.json")]) == 2
+    assert "cannot be made" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("argument", "said"),
     [("7", "has no deliverable 7"), ("one", "expected numbers such as 1,2")],

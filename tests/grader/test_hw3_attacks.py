@@ -1,5 +1,7 @@
 """HW3 deliverable 6 graded: honest attacks keep their points, no trick does."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from rich.console import Console
@@ -9,6 +11,7 @@ from data_scripts.digits import generate
 from data_scripts.hw3_models import own_models
 from grader import runner
 from grader.assignments.hw3 import HW3
+from grader.checks import attacks
 from grader.oracles import evasion
 from grader.progress import Progress
 from grader.result import Result
@@ -18,7 +21,6 @@ from grader.worker import Worker
 from grader.worker.attack import BackwardPasses, network
 from tests.grader.submissions.attacks import ATTACK
 
-IDS = [check.id for check in HW3.deliverable(6).checks]
 IMPROVED = ATTACK[ATTACK.index("def improved_targeted_attack") :]
 EDGE = "torch.min(torch.max(point, x - epsilon), x + epsilon)"
 
@@ -37,17 +39,28 @@ def few_digits() -> Dataset:
 
 
 @pytest.fixture
-def hand_in(tmp_path, monkeypatch, worker, few_digits):
-    """Grades an attack.py on our own models and a few images."""
-    monkeypatch.setattr(runner, "load", lambda *args, **kwargs: few_digits)
+def target_net() -> torch.nn.Module:
+    """Our own model A, as the worker builds it."""
+    parameters = own_models().models["A"]
+    return network(evasion.LAYERS, [torch.from_numpy(parameters[name].copy()) for name in evasion.NAMES])
 
-    def graded(text: str) -> Result:
+
+@pytest.fixture
+def hand_in(tmp_path, monkeypatch, worker, few_digits):
+    """Grades an attack.py on our own models and a few images, by the checks of one task or all."""
+    monkeypatch.setattr(runner, "load", lambda *args, **kwargs: few_digits)
+    monkeypatch.setattr(attacks, "IMAGES", 16)
+
+    def graded(text: str, task: str = "") -> Result:
         place = tmp_path / "alice" / "deliverable6"
         place.mkdir(parents=True, exist_ok=True)
         (place / "attack.py").write_text(text)
+        deliverable = HW3.deliverable(6)
+        chosen = tuple(check for check in deliverable.checks if check.id.startswith(task))
+        assignment = replace(HW3, deliverables=(replace(deliverable, checks=chosen),))
         options = Options(deliverables=(6,), seed=1, data="synthetic")
         with Progress(Console(quiet=True)) as progress:
-            return grade(HW3, str(tmp_path / "alice"), options, worker, progress)
+            return grade(assignment, str(tmp_path / "alice"), options, worker, progress)
 
     return graded
 
@@ -79,7 +92,7 @@ def test_the_stub_earns_nothing_and_says_what_is_to_do(hand_in):
     result = hand_in(make_stubs()["hw3/deliverable6/attack.py"].text)
     assert result.earned == 0
     for task in ("untargeted", "targeted", "improved"):
-        assert f"hw3 deliverable 6, task" in reason(result, f"{task}.examples")
+        assert "hw3 deliverable 6, task" in reason(result, f"{task}.examples")
         assert verdicts(result)[f"{task}.budget"] == verdicts(result)[f"{task}.success"] == "not-run"
 
 
@@ -93,16 +106,18 @@ def test_the_stub_earns_nothing_and_says_what_is_to_do(hand_in):
         ("return point.detach()", "return point.detach() * float('nan')", "nan at"),
         ("return point.detach()", "return point.detach(), steps", "expected one tensor"),
         ("point = x.clone()", "x += 0.5; point = x.clone()", "changed x in place"),
-        # fits ε = 8 and 16, but not the secret one
-        ("point = x.clone()", "epsilon = max(epsilon, 8.0) if epsilon <= 8 else 16.0; point = x.clone()", "farther than ε"),
     ],
 )  # fmt: skip
-def test_images_that_are_no_adversarial_examples_cost_all_their_points(hand_in, before, after, said):
-    result = hand_in(spoilt(before, after))
+def test_images_that_are_no_adversarial_examples_earn_nothing_for_success(hand_in, before, after, said):
+    result = hand_in(spoilt(before, after), "untargeted")
     assert said in reason(result, "untargeted.examples")
-    assert verdicts(result)["untargeted.examples"] == "fail"
-    if after != spoilt and "max(epsilon" not in after:
-        assert verdicts(result)["untargeted.success"] == "not-run"
+    assert {"untargeted.examples", "untargeted.success"} <= lost(result)
+
+
+def test_a_limit_written_into_the_code_is_seen(hand_in):
+    result = hand_in(spoilt("point = x.clone()", "epsilon = 8 if epsilon < 12 else 16; point = x.clone()"), "untargeted")
+    assert lost(result) == {"untargeted.examples"}
+    assert "model B, ε = " in reason(result, "untargeted.examples")
 
 
 def test_a_fault_of_one_attack_does_not_cost_another_one(hand_in):
@@ -157,25 +172,32 @@ def test_a_fault_of_one_attack_does_not_cost_another_one(hand_in):
     ],
     ids=["101", "restarts in one batch", "one image", "copy", "own net", "vmap", "batched gradients", "stray"],
 )
-def test_a_budget_that_is_overrun_is_seen(hand_in, trick):
+def test_a_budget_that_is_overrun_is_counted(few_digits, target_net, trick):
     body = trick if trick.startswith("\n") else f"\n    {trick}"
-    text = ATTACK.replace(IMPROVED, f"def improved_targeted_attack(model, x, target, epsilon):{body}\n")
-    result = hand_in(text)
-    assert verdicts(result)["improved.examples"] == "pass", reason(result, "improved.examples")
-    assert verdicts(result)["improved.budget"] == "fail"
-    assert "allowed are 100" in reason(result, "improved.budget")
-    assert verdicts(result)["improved.success"] == "not-run"
-    assert lost(result) == {"improved.budget", "improved.success"}
+    module: dict = {}
+    exec(ATTACK.replace(IMPROVED, f"def improved_targeted_attack(model, x, target, epsilon):{body}\n"), module)
+    x = evasion.starter_images(few_digits.test_images[:6])
+    with BackwardPasses(x, reach=9) as counted:
+        found = module["improved_targeted_attack"](target_net, x, torch.full((6,), 8), 8.0)
+    assert evasion.fault(found, x, 8) is None
+    assert counted.passes.max() + counted.stray / len(x) > 100
+
+
+def test_a_budget_that_is_overrun_costs_its_points_and_those_for_success(hand_in):
+    result = hand_in(spoilt("epsilon, 20, lambda", "epsilon, 21, lambda"), "untargeted")
+    assert lost(result) == {"untargeted.budget", "untargeted.success"}
+    assert "took 21 backward passes" in reason(result, "untargeted.budget")
+    assert "allowed are 20" in reason(result, "untargeted.budget")
 
 
 def test_attacks_without_a_gradient_are_told_so(hand_in):
-    result = hand_in(spoilt("steps_along(model, x, epsilon, 20, lambda z: -margin(z, y), True)", "x.clone()"))
+    result = hand_in(spoilt("steps_along(model, x, epsilon, 20, lambda z: -margin(z, y), True)", "x.clone()"), "untargeted")
     assert "computed no gradient" in reason(result, "untargeted.budget")
     assert verdicts(result)["untargeted.success"] == "not-run"
 
 
 def test_weak_attacks_miss_the_success_rate_only(hand_in):
-    result = hand_in(spoilt("epsilon, 20, lambda z: -margin(z, y)", "epsilon, 20, lambda z: margin(z, y)"))
+    result = hand_in(spoilt("epsilon, 20, lambda z: -margin(z, y)", "epsilon, 20, lambda z: margin(z, y)"), "untargeted")
     assert lost(result) == {"untargeted.success"}
     assert "asked for" in reason(result, "untargeted.success")
 
@@ -187,33 +209,30 @@ def test_an_improved_attack_that_does_worse_is_told_so(hand_in):
 
 
 def test_a_wrong_net_is_named_and_costs_no_attack(hand_in):
-    result = hand_in(spoilt("self.drop(F.relu(self.fc1(x.flatten(1))))", "self.drop(self.fc1(x.flatten(1)))"))
+    result = hand_in(spoilt("self.drop(F.relu(self.fc1(x.flatten(1))))", "self.drop(self.fc1(x.flatten(1)))"), "attack")
     assert lost(result) == {"attack.net", "attack.test"}
     assert "logits of model A" in reason(result, "attack.net")
 
 
 def test_an_accuracy_of_the_last_batch_only_is_seen(hand_in):
-    result = hand_in(spoilt("return right / len(x)", "return right / (len(x) // batch_size * batch_size)"))
+    result = hand_in(spoilt("return right / len(x)", "return right / (len(x) // batch_size * batch_size)"), "attack")
     assert lost(result) == {"attack.test"}
 
 
-def test_the_described_network_computes_the_oracles_logits():
+def test_the_described_network_computes_the_oracles_logits(target_net):
     parameters = own_models().models["A"]
-    arrays = [torch.from_numpy(parameters[name].copy()) for name in evasion.NAMES]
     images = torch.randint(0, 256, (5, 1, 28, 28), generator=torch.Generator().manual_seed(0)).float()
-    found = network(evasion.LAYERS, arrays)(images)
+    found = target_net(images)
     torch.testing.assert_close(found.double(), evasion.logits(parameters, images), rtol=1e-4, atol=1e-3)
 
 
-def test_backward_passes_are_counted_for_the_nearest_original():
-    parameters = own_models().models["A"]
-    net = network(evasion.LAYERS, [torch.from_numpy(parameters[name].copy()) for name in evasion.NAMES])
+def test_backward_passes_are_counted_for_the_nearest_original(target_net):
     originals = torch.stack([torch.full((1, 28, 28), value) for value in (0.0, 100.0, 200.0)])
     with BackwardPasses(originals, reach=8) as counted:
         rows = (originals[[2, 0, 2]] + 5).requires_grad_()
-        net(rows).sum().backward()
-        net(originals)  # forward is free
-        net(torch.full((4, 1, 28, 28), 50.0, requires_grad=True)).sum().backward()
+        target_net(rows).sum().backward()
+        target_net(originals)  # forward is free
+        target_net(torch.full((4, 1, 28, 28), 50.0, requires_grad=True)).sum().backward()
     assert counted.passes.tolist() == [1, 0, 2]
     assert counted.stray == 4
 

@@ -1,5 +1,7 @@
 """Where a submission's files are found, under whatever spelling, and what is refused."""
 
+import os
+
 import pytest
 
 from grader.submission import SubmissionError, find
@@ -104,3 +106,19 @@ def test_far_too_many_files_are_refused(tmp_path, monkeypatch):
         put(tmp_path, f"deliverable1_2/file{number}.py")
     with pytest.raises(SubmissionError, match="more than 10 files"):
         locate(tmp_path)
+
+
+def test_names_that_are_no_text_are_digested_too(tmp_path):
+    put(tmp_path, "deliverable1_2/mytorch.py")
+    first = locate(tmp_path).digest
+    try:
+        put(tmp_path, "deliverable1_2/caf\udce9.py")  # a Latin-1 byte, as old zips have them
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    assert locate(tmp_path).digest != first
+
+
+def test_a_pipe_in_place_of_a_file_is_missing_and_blocks_nothing(tmp_path):
+    (tmp_path / "deliverable1_2").mkdir()
+    os.mkfifo(tmp_path / "deliverable1_2/mytorch.py")
+    assert locate(tmp_path).file("deliverable1_2", "mytorch") is None

@@ -9,15 +9,15 @@ from grader.declaration import Check, Deliverable
 from grader.worker.forbid import Rules
 
 SETTINGS = (("A", 8), ("A", 16), ("B", 8), ("B", 16))  # model, ε in pixel values
-UNTARGETED = Task("untargeted_attack", budget=20, images=200)
-TARGETED = Task("targeted_attack", budget=100, images=200, digit=1, target=8)
-IMPROVED = Task("improved_targeted_attack", budget=100, images=200, digit=1, target=8)
+UNTARGETED = Task("untargeted_attack", budget=20)
+TARGETED = Task("targeted_attack", budget=100, digit=1, target=8)
+IMPROVED = Task("improved_targeted_attack", budget=100, digit=1, target=8)
 
 # TODO-thresholds
 REACHED_UNTARGETED = {"hand-out": {("A", 8): 0.1, ("A", 16): 0.4}, "own": {}}
 REACHED_TARGETED = {"hand-out": {("A", 16): 0.25}, "own": {}}
 REACHED_IMPROVED = {"hand-out": {("A", 16): 0.45}, "own": {}}
-CHANCE = 0.02
+CHANCE = 3  # images, of 120
 
 DELIVERABLE_6 = Deliverable(
     number=6,
