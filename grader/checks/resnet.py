@@ -4,9 +4,17 @@ from dataclasses import dataclass
 
 import torch
 
-from grader.bench import Bench, Judged
+from grader.bench import Bench
 from grader.checks import replies
-from grader.checks.resnet_parts import Candidate, Numbers, build, forward, give_numbers, noise
+from grader.checks.resnet_parts import (
+    Candidate,
+    Numbers,
+    build,
+    forward,
+    give_numbers,
+    noise,
+    tensor,
+)
 from grader.declaration import Outcome
 from grader.oracles.figure3 import Figure3, classify
 from grader.oracles.resnet_search import close, network_fault
@@ -23,14 +31,7 @@ class Network:
         """A batch of images becomes one logit per class and image."""
         net = build_network(bench, self.figure)
         for batch in (1, 3):
-            images = torch.zeros(image_shape(self.figure, batch))
-            shape = tuple(replies.output(forward(bench, net, images)).shape)
-            if shape != (batch, self.figure.classes):
-                return Outcome(
-                    "fail",
-                    f"MyResnet()(torch.zeros{tuple(images.shape)}) has shape {shape}; expected "
-                    f"{(batch, self.figure.classes)}",
-                )
+            logits(bench, self.figure, net, torch.zeros(image_shape(self.figure, batch)))
         return Outcome("pass")
 
     def parameters(self, bench: Bench) -> Outcome:
@@ -59,7 +60,7 @@ class Network:
         """The logits are what Figure 3 computes from the same parameters, in evaluation mode."""
         net, numbers = self._prepared(bench, "values")
         images = noise(bench, "values", image_shape(self.figure, 1))
-        answer = self._logits(bench, net, images)
+        answer = logits(bench, self.figure, net, images)
         fault = network_fault(
             self.figure, images.double(), numbers.weights, numbers.norms, numbers.linear, answer
         )
@@ -77,12 +78,12 @@ class Network:
         """`return_embed=True` adds the map that the classifier sees."""
         net, numbers = self._prepared(bench, "embed")
         images = noise(bench, "embed", image_shape(self.figure, 2))
-        plain = self._logits(bench, net, images)
+        plain = logits(bench, self.figure, net, images)
         reply = forward(bench, net, images, return_embed=Plain(True))
         found = replies.result(reply).outputs
         size = self.figure.map_size
         wanted = ((2, self.figure.classes), (2, self.figure.linear[1], size, size))
-        shapes = [None if value.shape is None else tuple(value.shape) for value in found]
+        shapes = [None if value.index is None else tuple(value.shape or ()) for value in found]
         if sorted(shapes, key=str) != sorted(wanted, key=str):
             listed = " and ".join(
                 value.type if shape is None else str(shape)
@@ -93,10 +94,10 @@ class Network:
                 f"return_embed=True on 2 images returned {listed or 'nothing'}; expected logits "
                 f"{wanted[0]} and the last feature map as it is before the pooling, {wanted[1]}",
             )
-        logits, features = (reply.arrays[found[shapes.index(shape)].index] for shape in wanted)
-        if not close(logits, plain.double()):
+        again, features = (reply.arrays[found[shapes.index(shape)].index] for shape in wanted)
+        if not close(again, plain.double()):
             return Outcome("fail", "return_embed=True changes the logits")
-        if not close(logits, classify(features.double(), *numbers.linear)):
+        if not close(again, classify(features.double(), *numbers.linear)):
             return Outcome(
                 "fail",
                 "the average of the returned map through the linear layer is not the logits; "
@@ -108,14 +109,6 @@ class Network:
         net = build_network(bench, self.figure)
         return net, give_numbers(bench, net, purpose)
 
-    def _logits(self, bench: Bench, net: Candidate, images: torch.Tensor) -> torch.Tensor:
-        answer = replies.output(forward(bench, net, images))
-        wanted = (len(images), self.figure.classes)
-        if tuple(answer.shape) != wanted:
-            found = tuple(answer.shape)
-            raise Judged(Outcome("fail", f"the logits have shape {found}; expected {wanted}"))
-        return answer
-
 
 def build_network(bench: Bench, figure: Figure3) -> Candidate:
     """A fresh `MyResnet()` and its layout."""
@@ -125,3 +118,11 @@ def build_network(bench: Bench, figure: Figure3) -> Candidate:
 def image_shape(figure: Figure3, batch: int) -> tuple[int, ...]:
     """(N, C, S, S)."""
     return (batch, figure.in_channels, figure.image_size, figure.image_size)
+
+
+def logits(
+    bench: Bench, figure: Figure3, net: Candidate, images: torch.Tensor, *, train: bool = False
+) -> torch.Tensor:
+    """The logits of images, (N, K); ends the check where they have another shape."""
+    what = f"MyResnet() of images {tuple(images.shape)}"
+    return tensor(forward(bench, net, images, train=train), what, (len(images), figure.classes))

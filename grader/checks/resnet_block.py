@@ -6,13 +6,23 @@ import torch
 
 from grader.bench import Bench
 from grader.checks import replies
-from grader.checks.resnet_parts import Candidate, build, forward, give_numbers, noise, put
+from grader.checks.resnet_parts import (
+    Candidate,
+    Numbers,
+    build,
+    forward,
+    give_numbers,
+    noise,
+    put,
+    tensor,
+)
 from grader.declaration import Outcome
 from grader.oracles.figure3 import Figure3, block_convolutions
 from grader.oracles.resnet_search import block_form, is_shortcut
 
 # Narrow, so that it is quick; the image is no square, so that height and width are told apart.
 CHANNELS, STRIDE, IMAGE = (6, 10), 2, (8, 12)
+SMALLER = (2, 10, 4, 6)  # shape of the output for two such images
 
 
 @dataclass(frozen=True)
@@ -27,16 +37,10 @@ class Block:
         for out_channels, stride in self.figure.blocks:
             block = self._build(bench, channels, out_channels, stride)
             reply = forward(bench, block, torch.zeros(2, channels, size, size))
-            found = tuple(replies.output(reply).shape)
-            wanted = (2, out_channels, -(-size // stride), -(-size // stride))
-            if found != wanted:
-                kernel = self.figure.kernel_size
-                return Outcome(
-                    "fail",
-                    f"ResidualBlock({channels}, {out_channels}, {kernel}, {stride}) maps "
-                    f"{(2, channels, size, size)} to {found}; expected {wanted}",
-                )
-            channels, size = out_channels, wanted[-1]
+            call = f"ResidualBlock({channels}, {out_channels}, {self.figure.kernel_size}, {stride})"
+            after = -(-size // stride)
+            tensor(reply, f"{call} of {(2, channels, size, size)}", (2, out_channels, after, after))
+            channels, size = out_channels, after
         return Outcome("pass")
 
     def shortcut(self, bench: Bench) -> Outcome:
@@ -52,7 +56,7 @@ class Block:
             if place:
                 give_numbers(bench, block, "shortcut")
             put(bench, block, {name: torch.zeros(shapes[name]) for name in names})
-            answer = replies.output(forward(bench, block, x))
+            answer = tensor(forward(bench, block, x), "output", SMALLER)
             others = [norm for other, norm in enumerate(numbers.norms) if other != place or not norms]
             if is_shortcut(x.double(), numbers.weights[2], others, STRIDE, answer):
                 return Outcome("pass")
@@ -66,10 +70,7 @@ class Block:
         """ReLU(BN(Conv(ReLU(BN(Conv(x))))) + BN(Conv1×1(x))), in evaluation mode."""
         block, numbers, x = self._prepared(bench, "block")
         reply = forward(bench, block, x)
-        answer = replies.output(reply)
-        wanted = (2, CHANNELS[1], -(-IMAGE[0] // STRIDE), -(-IMAGE[1] // STRIDE))
-        if tuple(answer.shape) != wanted:
-            return Outcome("fail", f"wrong shape {tuple(answer.shape)}; expected {wanted}")
+        answer = tensor(reply, "output", SMALLER)
         if replies.result(reply).changed_inputs:
             return Outcome("fail", "the block changes its input in place")
         found = block_form(x.double(), numbers.weights, numbers.norms, STRIDE, answer)
@@ -91,7 +92,10 @@ class Block:
             block_convolutions(in_channels, out_channels, kernel),
         )
 
-    def _prepared(self, bench: Bench, purpose: str):
+    def _prepared(
+        self, bench: Bench, purpose: str
+    ) -> tuple[Candidate, Numbers, torch.Tensor]:
+        """A narrow block, the numbers that it was given, and two images for it."""
         block = self._build(bench, *CHANNELS, STRIDE)
         numbers = give_numbers(bench, block, purpose)
         return block, numbers, noise(bench, purpose, (2, CHANNELS[0], *IMAGE))

@@ -171,14 +171,28 @@ def forward(
     return bulky(bench, request, [images] if upstream is None else [images, upstream])
 
 
-def vectors(bench: Bench, candidate: Candidate) -> dict[str, torch.Tensor]:
-    """The buffers that are vectors, running statistics as a rule."""
+def tensor(reply: Reply, what: str, shape: tuple[int, ...]) -> torch.Tensor:
+    """The float32 tensor of this shape that a call returned; ends the check without one."""
+    answer = replies.output(reply)
+    if tuple(answer.shape) != shape:
+        found = tuple(answer.shape)
+        raise Judged(Outcome("fail", f"{what}: wrong shape {found}; expected {shape}"))
+    if answer.dtype != torch.float32:
+        raise Judged(Outcome("fail", f"{what}: wrong dtype {answer.dtype}; expected the input's"))
+    return answer
+
+
+def statistics(bench: Bench, candidate: Candidate) -> dict[str, torch.Tensor]:
+    """Running means and variances: of the known normalisations, or all buffers that are vectors."""
     reply = bulky(bench, GetParameters(handle=candidate.handle))
     slots = replies.expect(reply, Parameters).buffers
+    layout = candidate.layout
+    norms = () if isinstance(layout, str) else layout.norms
+    known = {name for norm in norms for name in (norm.mean, norm.variance)}
     return {
         slot.name: reply.arrays[slot.index].double()
         for slot in slots
-        if slot.index is not None and len(slot.shape) == 1
+        if slot.index is not None and len(slot.shape) == 1 and (not known or slot.name in known)
     }
 
 

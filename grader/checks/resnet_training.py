@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from grader.bench import Bench, Judged
 from grader.checks import replies
-from grader.checks.resnet import build_network, image_shape
+from grader.checks.resnet import build_network, image_shape, logits
 from grader.checks.resnet_parts import (
     MODULE,
     Candidate,
@@ -20,7 +20,7 @@ from grader.checks.resnet_parts import (
     give_numbers,
     noise,
     put,
-    vectors,
+    statistics,
 )
 from grader.declaration import Outcome
 from grader.oracles.figure3 import Figure3
@@ -42,28 +42,28 @@ class Training:
         net = build_network(bench, self.figure)
         numbers = _numbers_if_known(bench, net, "batch_norm")
         images = noise(bench, "batch_norm", image_shape(self.figure, 4))
-        before = vectors(bench, net)
+        before = statistics(bench, net)
         if not before:
             return Outcome("fail", "the network keeps no running mean and variance")
 
-        together = replies.output(forward(bench, net, images))
-        alone = replies.output(forward(bench, net, images[:1]))
+        together = logits(bench, self.figure, net, images)
+        alone = logits(bench, self.figure, net, images[:1])
         if not close(alone, together[:1].double()):
             return Outcome(
                 "fail",
                 "in evaluation mode an image's logits depend on the images beside it; expected "
                 "running statistics there, and nothing random",
             )
-        if moved := _moved(before, vectors(bench, net)):
+        if moved := _moved(before, statistics(bench, net)):
             return Outcome("fail", f"evaluation changes {moved[0]}; only training may")
 
-        trained = replies.output(forward(bench, net, images, train=True))
-        after = vectors(bench, net)
+        trained = logits(bench, self.figure, net, images, train=True)
+        after = statistics(bench, net)
         still = sorted(set(before) - set(_moved(before, after)))
         if still:
             return Outcome("fail", f"a pass in training mode leaves {', '.join(still)} as it was")
         put(bench, net, {name: 2 * value.float() + 1 for name, value in before.items()})
-        again = replies.output(forward(bench, net, images, train=True))
+        again = logits(bench, self.figure, net, images, train=True)
         if not close(again, trained.double()):
             return Outcome(
                 "fail",
@@ -154,7 +154,8 @@ def _numbers_if_known(bench: Bench, net: Candidate, purpose: str) -> Numbers | N
 
 
 def _moved(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> list[str]:
-    return [name for name, value in before.items() if not torch.equal(value, after[name])]
+    same = {name for name in after if name in before and torch.equal(before[name], after[name])}
+    return [name for name in before if name not in same]
 
 
 def _judge_step(

@@ -135,6 +135,13 @@ def test_nearest_repeats_each_place_as_a_tile():
     assert torch.equal(upsample(maps, (32, 32), method="nearest"), tiles)
 
 
+@pytest.mark.parametrize("method", ["nearest", "bilinear"])
+def test_a_value_stands_at_the_centre_of_its_tile(method):
+    maps = torch.rand(1, 4, 4)
+    large = upsample(maps, (12, 20), method=method)  # tiles of 3 × 5 pixels
+    torch.testing.assert_close(large[:, 1::3, 2::5], maps)
+
+
 def test_zoom_linear_is_bilinear_with_aligned_corners():
     maps = torch.rand(2, 4, 4)
     aligned = F.interpolate(maps[:, None], (32, 32), mode="bilinear", align_corners=True)[:, 0]
