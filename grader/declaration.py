@@ -2,13 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from grader.result import Verdict
 from grader.worker.forbid import Rules
-
-if TYPE_CHECKING:
-    from grader.bench import Bench
 
 
 @dataclass(frozen=True)
@@ -32,14 +29,14 @@ class Check:
         id: unique within the assignment, "conv2d.stride"; stays when titles change.
         title: one line for a student.
         points: what a pass earns; 0 for a check that only informs.
-        run: examines what is on the bench; raises `WorkerFailure` where the worker gave out.
+        run: takes the `grader.bench.Bench`, examines what is on it; raises `WorkerFailure` where the worker gave out.
         seconds: wall-clock limit of the whole check.
     """
 
     id: str
     title: str
     points: float
-    run: Callable[["Bench"], Outcome]
+    run: Callable[[Any], Outcome]
     seconds: float = 20.0
 
 
