@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from grader.bench import Bench, Judged
 from grader.checks import replies
-from grader.checks.resnet import build_network, image_shape, logits
+from grader.checks.resnet import BATCH, build_network, image_shape, logits
 from grader.checks.resnet_parts import (
     MODULE,
     Candidate,
@@ -41,7 +41,7 @@ class Training:
         """Statistics of the batch in training mode, running ones in evaluation mode."""
         net = build_network(bench, self.figure)
         numbers = _numbers_if_known(bench, net, "batch_norm")
-        images = noise(bench, "batch_norm", image_shape(self.figure, 4))
+        images = noise(bench, "batch_norm", image_shape(self.figure, BATCH))
         before = statistics(bench, net)
         if not before:
             return Outcome("fail", "the network keeps no running mean and variance")
@@ -82,9 +82,9 @@ class Training:
         """A gradient that is not 0 reaches every parameter."""
         net = build_network(bench, self.figure)
         _numbers_if_known(bench, net, "gradients")
-        images = noise(bench, "gradients", image_shape(self.figure, 4))
+        images = noise(bench, "gradients", image_shape(self.figure, BATCH))
         # Random, since the sum over a softmax's outputs would have no gradient at all.
-        upstream = noise(bench, "upstream", (4, self.figure.classes))
+        upstream = noise(bench, "upstream", (BATCH, self.figure.classes))
         reply = forward(bench, net, images, train=True, upstream=upstream)
         found = replies.result(reply)
         if found.backward is not None:

@@ -20,3 +20,12 @@ def images() -> torch.Tensor:
     """(24, 1, 6, 6), whole numbers from 0 to 255, both ends among them."""
     drawn = torch.randint(-60, 320, (24, 1, 6, 6), generator=torch.Generator().manual_seed(1))
     return drawn.clamp(0, 255).float()
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Images of 36 pixels gain nothing from threads, and wait for them on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

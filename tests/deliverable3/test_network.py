@@ -37,9 +37,14 @@ def layout_of(module: nn.Module, convolutions, linear=None) -> Layout:
 
 
 def give_numbers(module: nn.Module, layout: Layout) -> list[Norm]:
-    """Give every normalisation numbers of its own, where it can be told from the others."""
+    """Give every normalisation numbers of its own, where it can be told from the others.
+
+    A convolution's bias, which should not be there, becomes 0: another test is about it.
+    """
     generator = torch.Generator().manual_seed(1)
     tensors = dict(module.named_parameters()) | dict(module.named_buffers())
+    for name in layout.biases:
+        tensors[name].detach().zero_()
     norms = []
     for names in layout.norms:
         norm = drawn_norm(generator, names.channels)

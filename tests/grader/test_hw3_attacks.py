@@ -21,7 +21,7 @@ from grader.worker import Worker
 from grader.worker.attack import BackwardPasses, network
 from tests.grader.submissions.attacks import ATTACK
 
-IMPROVED = ATTACK[ATTACK.index("def improved_targeted_attack") :]
+IMPROVED = ATTACK[ATTACK.index("def improved_targeted_attack") :]  # the last function
 EDGE = "torch.min(torch.max(point, x - epsilon), x + epsilon)"
 
 
@@ -29,6 +29,15 @@ EDGE = "torch.min(torch.max(point, x - epsilon), x + epsilon)"
 def worker():
     with Worker(threads=1) as worker:
         yield worker
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Sixteen images gain nothing from threads, and wait for them on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
@@ -115,7 +124,7 @@ def test_images_that_are_no_adversarial_examples_earn_nothing_for_success(hand_i
 
 
 def test_a_limit_written_into_the_code_is_seen(hand_in):
-    result = hand_in(spoilt("point = x.clone()", "epsilon = 8 if epsilon < 12 else 16; point = x.clone()"), "untargeted")
+    result = hand_in(spoilt("point = x.clone()", "epsilon = epsilon if epsilon in (8, 16) else 40; point = x.clone()"), "untargeted")
     assert lost(result) == {"untargeted.examples"}
     assert "model B, ε = " in reason(result, "untargeted.examples")
 
@@ -130,47 +139,47 @@ def test_a_fault_of_one_attack_does_not_cost_another_one(hand_in):
     "trick",
     [
         # one step too many
-        "return steps_along(model, x, epsilon, 101, lambda z: margin(z, target), True)",
+        "return steps_along(model, x, epsilon, 11, lambda z: margin(z, target), True)",
         # several images' worth of starts in one batch
         """
     n = 4
-    many = steps_along(model, x.repeat(n, 1, 1, 1), epsilon, 100, lambda z: margin(z, target.repeat(n)), True)
+    many = steps_along(model, x.repeat(n, 1, 1, 1), epsilon, 10, lambda z: margin(z, target.repeat(n)), True)
     best = margin(model(many), target.repeat(n)).view(n, -1).argmax(0)
     return many.view(n, *x.shape)[best, torch.arange(len(x))]""",
         # the same, for the last image only: an average over the batch would hide it
         """
-    out = steps_along(model, x, epsilon, 100, lambda z: margin(z, target), True)
-    out[-1:] = steps_along(model, x[-1:], epsilon, 5, lambda z: margin(z, target[-1:]), True)
+    out = steps_along(model, x, epsilon, 10, lambda z: margin(z, target), True)
+    out[-1:] = steps_along(model, x[-1:], epsilon, 1, lambda z: margin(z, target[-1:]), True)
     return out""",
         # on a copy
         """
     import copy
-    steps_along(copy.deepcopy(model), x, epsilon, 100, lambda z: margin(z, target), True)
-    return steps_along(model, x, epsilon, 100, lambda z: margin(z, target), True)""",
+    steps_along(copy.deepcopy(model), x, epsilon, 10, lambda z: margin(z, target), True)
+    return steps_along(model, x, epsilon, 10, lambda z: margin(z, target), True)""",
         # on a network of one's own with the same parameters
         """
     own = Net().eval()
     own.load_state_dict(dict(zip(own.state_dict(), model.state_dict().values())))
-    steps_along(own, x, epsilon, 60, lambda z: margin(z, target), True)
-    return steps_along(model, x, epsilon, 60, lambda z: margin(z, target), True)""",
+    steps_along(own, x, epsilon, 6, lambda z: margin(z, target), True)
+    return steps_along(model, x, epsilon, 6, lambda z: margin(z, target), True)""",
         # per image, through torch.func
         """
-    for _ in range(30):
+    for _ in range(2):
         torch.func.vmap(torch.func.grad(lambda a: model(a[None]).sum()))(x)
-    return steps_along(model, x, epsilon, 90, lambda z: margin(z, target), True)""",
+    return steps_along(model, x, epsilon, 9, lambda z: margin(z, target), True)""",
         # a batch of upstream gradients in one call
         """
     p = x.clone().requires_grad_()
     z = model(p)
     torch.autograd.grad(z, p, torch.eye(10)[:, None].expand(10, len(x), 10), is_grads_batched=True)
-    return steps_along(model, x, epsilon, 95, lambda z: margin(z, target), True)""",
+    return steps_along(model, x, epsilon, 5, lambda z: margin(z, target), True)""",
         # around images that are near no original
         """
     for _ in range(2):
-        steps_along(model, 255 - x, epsilon, 10, lambda z: margin(z, target), True)
-    return steps_along(model, x, epsilon, 90, lambda z: margin(z, target), True)""",
+        steps_along(model, 255 - x, epsilon, 1, lambda z: margin(z, target), True)
+    return steps_along(model, x, epsilon, 9, lambda z: margin(z, target), True)""",
     ],
-    ids=["101", "restarts in one batch", "one image", "copy", "own net", "vmap", "batched gradients", "stray"],
+    ids=["one too many", "restarts in one batch", "one image", "copy", "own net", "vmap", "batched gradients", "stray"],
 )
 def test_a_budget_that_is_overrun_is_counted(few_digits, target_net, trick):
     body = trick if trick.startswith("\n") else f"\n    {trick}"
@@ -180,7 +189,7 @@ def test_a_budget_that_is_overrun_is_counted(few_digits, target_net, trick):
     with BackwardPasses(x, reach=9) as counted:
         found = module["improved_targeted_attack"](target_net, x, torch.full((6,), 8), 8.0)
     assert evasion.fault(found, x, 8) is None
-    assert counted.passes.max() + counted.stray / len(x) > 100
+    assert counted.passes.max() + counted.stray / len(x) > 10  # what each of these pretends to take
 
 
 def test_a_budget_that_is_overrun_costs_its_points_and_those_for_success(hand_in):

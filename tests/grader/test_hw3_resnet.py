@@ -158,9 +158,9 @@ FAULTS = {
     "the map after the pooling": (
         [("return x, logits", "return pooled, logits")],
         {"resnet.embed"},
-        "before the pooling, (2, 512, 4, 4)",
+        "before the pooling, (4, 512, 4, 4)",
     ),
-    "the map alone": ([("return x, logits", "return x")], {"resnet.embed"}, "returned (2, 512, 4, 4)"),
+    "the map alone": ([("return x, logits", "return x")], {"resnet.embed"}, "returned (4, 512, 4, 4)"),
     "another map than the pooled one": (
         [("return x, logits", "return -x, logits")],
         {"resnet.embed"},

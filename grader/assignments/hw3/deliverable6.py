@@ -13,10 +13,24 @@ UNTARGETED = Task("untargeted_attack", budget=20)
 TARGETED = Task("targeted_attack", budget=100, digit=1, target=8)
 IMPROVED = Task("improved_targeted_attack", budget=100, digit=1, target=8)
 
-# TODO-thresholds
-REACHED_UNTARGETED = {"hand-out": {("A", 8): 0.1, ("A", 16): 0.4}, "own": {}}
-REACHED_TARGETED = {"hand-out": {("A", 16): 0.25}, "own": {}}
-REACHED_IMPROVED = {"hand-out": {("A", 16): 0.45}, "own": {}}
+# What a correct but plain attack reaches, with room for chance: PGD on cross-entropy with equal
+# steps of 2.5 ε / steps measured, on 200 images (task 1) and 100 ones (task 2) of MNIST's test set,
+# hand-out's model A: 13 % (ε = 8) and 53 % (16) untargeted, 32 % (16) for 1 → 8. Task 3's reference
+# reaches 64 % there. B, and our own two models, hold out too well for a threshold on 120 images
+# (1 to 11 %); where only these are to be had, task 1 must beat the model's natural errors (1 %).
+REACHED_UNTARGETED = {
+    "hand-out": {("A", 8): 0.08, ("A", 16): 0.40},
+    "own": {("A", 16): @OWNU@},
+}
+REACHED_TARGETED = {
+    "hand-out": {("A", 16): 0.20},
+    "own": {("A", 16): @OWNT@},
+}
+# Half-way between what equal steps on cross-entropy and what the reference reach.
+REACHED_IMPROVED = {
+    "hand-out": {("A", 16): 0.45},
+    "own": {("A", 16): @OWNI@},
+}
 CHANCE = 3  # images, of 120
 
 DELIVERABLE_6 = Deliverable(

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from reference.hw3.deliverable6 import attack
 
-LIMITS = (0, 4, 8, 12, 16, 24, 32, 48, 64)  # ε in grey values
+LIMITS = (0, 4, 8, 16, 24, 32, 48, 64)  # ε in grey values
 BONUS = (8, 16)
 SHOWN = (4, 8, 16)  # ε of the examples: small ones
 TASKS = {
@@ -38,20 +38,27 @@ LOOKS = {
 Rates = dict[str, dict[str, dict[int, float]]]  # model → task → ε → rate
 
 
-def measure(models: dict[str, nn.Module], x: Tensor, y: Tensor) -> Rates:
-    """Success rates of every task, from 0 to 1, on both models at every limit."""
+def measure(models: dict[str, nn.Module], x: Tensor, y: Tensor, count: int) -> Rates:
+    """Success rates, from 0 to 1, of every task on both models at every limit.
+
+    Args:
+        models: by name.
+        x: (N, 1, 28, 28); every image of a 1 goes into tasks 2 and 3.
+        y: (N,).
+        count: how many images, from the first on, go into task 1.
+    """
     ones = x[y == 1]
     eights = torch.full((len(ones),), 8)
     rates: Rates = {}
     for name, model in models.items():
         for task, perturb in TASKS.items():
             targeted = perturb is not attack.untargeted_attack
-            images, labels = (ones, eights) if targeted else (x, y)
+            images, labels = (ones, eights) if targeted else (x[:count], y[:count])
             for epsilon in LIMITS:
                 began = time.monotonic()
-                found = torch.cat(
-                    [perturb(model, *part, epsilon) for part in zip(images.split(1000), labels.split(1000), strict=True)]
-                )
+                parts = zip(images.split(500), labels.split(500), strict=True)
+                # Without room to move there is nothing to compute.
+                found = torch.cat([perturb(model, *part, epsilon) for part in parts]) if epsilon else images
                 rate = attack.success_rate(model, found, labels, targeted)
                 rates.setdefault(name, {}).setdefault(task, {})[epsilon] = rate
                 took = time.monotonic() - began
@@ -112,15 +119,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Success rates of deliverable 6's attacks against ε, with figures.",
     )
     parser.add_argument("--out", type=Path, default=Path("docs/evasion"), metavar="DIR", help="default: %(default)s")
-    parser.add_argument("--images", type=int, metavar="N", help="only the first N test images (default: all)")
+    parser.add_argument("--images", type=int, default=2000, metavar="N", help="for task 1 (default: %(default)s)")
     options = parser.parse_args(arguments)
-    x, y = (part[: options.images] for part in attack.load_images("test"))
+    x, y = attack.load_images("test")
     models, source = attack.load_target_models()
     benign = {name: attack.test(model, x, y, batch_size=1000) for name, model in models.items()}
-    rates = measure(models, x, y)
+    rates = measure(models, x, y, options.images)
     options.out.mkdir(parents=True, exist_ok=True)
     record = {
-        "models": source, "images": len(x), "ones": int((y == 1).sum()), "accuracy": benign,
+        "models": source, "images of task 1": options.images, "ones": int((y == 1).sum()), "accuracy": benign,
         "torch": torch.__version__, "rates": rates,
     }  # fmt: skip
     (options.out / "rates.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
