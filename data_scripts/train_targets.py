@@ -44,8 +44,8 @@ class Recipe:
     brightest: float = 1  # what the network sees in training where a pixel is 255
 
 
-# A sees raw pixel values from the start, as a beginner feeds them: its first layer stays large beside
-# what one step of Adam changes, which leaves a model that small changes of the input move far.
+# A sees raw pixel values from the start, as a beginner feeds them. Measured on 200 test images, that
+# leaves a model that 20 steps at ε = 16 fool on 75 %; with pixels in [0, 1] they fooled it on 8 %.
 # Ten epochs for B: images that move need more of them until the loss on training images settles.
 RECIPES = (
     Recipe("A", epsilon=0, epochs=2, seed=0, learning_rate=1e-3, brightest=255),
@@ -54,7 +54,7 @@ RECIPES = (
 
 
 class Target(nn.Module):
-    """Deliverable 6's architecture on pixel values in [0, 1]."""
+    """Deliverable 6's architecture, without dropout."""
 
     def __init__(self):
         super().__init__()
@@ -82,6 +82,9 @@ def trained(recipe: Recipe, images: Tensor, labels: Tensor) -> Target:
         recipe: how.
         images: (N, 1, 28, 28) in [0, 1].
         labels: (N,).
+
+    Returns:
+        the model, for pixels from 0 to `recipe.brightest`.
     """
     torch.manual_seed(recipe.seed)
     net = Target()
@@ -93,7 +96,7 @@ def trained(recipe: Recipe, images: Tensor, labels: Tensor) -> Target:
         for index in torch.randperm(len(images)).split(recipe.batch_size):
             batch = images[index]
             if recipe.epsilon:
-                batch = moved(net, batch, labels[index], recipe.epsilon / 255)
+                batch = moved(net, batch, labels[index], recipe)
             loss = F.cross_entropy(net(batch), labels[index])
             optimizer.zero_grad()
             loss.backward()
@@ -102,12 +105,13 @@ def trained(recipe: Recipe, images: Tensor, labels: Tensor) -> Target:
     return net.eval()
 
 
-def moved(net: nn.Module, images: Tensor, labels: Tensor, epsilon: float) -> Tensor:
-    """Images after one signed step of 1.25 ε from a random point, still within ε and [0, 1]."""
+def moved(net: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
+    """Images after one signed step of 1.25 ε from a random point, still within ε and the range."""
+    epsilon = recipe.epsilon * recipe.brightest / 255
     offset = torch.empty_like(images).uniform_(-epsilon, epsilon).requires_grad_()
     (gradient,) = torch.autograd.grad(F.cross_entropy(net(images + offset), labels), offset)
     offset = (offset.detach() + 1.25 * epsilon * gradient.sign()).clamp(-epsilon, epsilon)
-    return (images + offset).clamp(0, 1)
+    return (images + offset).clamp(0, recipe.brightest)
 
 
 @torch.no_grad()

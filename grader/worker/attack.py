@@ -67,6 +67,7 @@ class BackwardPasses(TorchDispatchMode):
         self.image = originals.shape[1:]
         self.passes = torch.zeros(len(originals), dtype=torch.int64)
         self.stray = 0
+        self._owners = torch.arange(len(originals))  # of the last batch's rows; batches resemble each other
 
     def __torch_dispatch__(
         self, operator: Callable, types: Sequence[type], args: tuple = (), kwargs: dict | None = None
@@ -81,13 +82,25 @@ class BackwardPasses(TorchDispatchMode):
 
     def _count(self, x: torch.Tensor) -> None:
         rows = x.detach().reshape(-1, self.image.numel()).float()  # (M, C·H·W)
+        if not self._belong_as_before(rows):
+            self._find_owners(rows)
+        stray = self._owners < 0
+        self.passes += torch.bincount(self._owners[~stray], minlength=len(self.passes))
+        self.stray += int(stray.sum())
+
+    def _belong_as_before(self, rows: torch.Tensor) -> bool:
+        if len(rows) != len(self._owners) or (self._owners < 0).any():
+            return False
+        return bool(((rows - self.originals[self._owners]).abs() <= self.reach).all())
+
+    def _find_owners(self, rows: torch.Tensor) -> None:
+        """Which original each row belongs to, −1 for none."""
         # Whatever lies within `reach` in L∞ lies within this in L2, which is a matrix product and
         # leaves few pairs to compare pixel by pixel. (1 % and 1 for its rounding.)
         radius = 1.01 * self.reach * self.image.numel() ** 0.5 + 1
         row, original = (torch.cdist(rows, self.originals) <= radius).nonzero(as_tuple=True)  # (P,)
         distance = (rows[row] - self.originals[original]).abs().amax(1)  # (P,)
         nearest = torch.full((len(rows),), torch.inf).scatter_reduce(0, row, distance, "amin")  # (M,)
-        near = nearest <= self.reach
-        owns = near[row] & (distance == nearest[row])
-        self.passes += torch.bincount(original[owns], minlength=len(self.passes))
-        self.stray += int((~near).sum())
+        owns = (distance <= self.reach) & (distance == nearest[row])
+        self._owners = torch.full((len(rows),), -1)
+        self._owners[row[owns]] = original[owns]

@@ -13,23 +13,25 @@ UNTARGETED = Task("untargeted_attack", budget=20)
 TARGETED = Task("targeted_attack", budget=100, digit=1, target=8)
 IMPROVED = Task("improved_targeted_attack", budget=100, digit=1, target=8)
 
-# What a correct but plain attack reaches, with room for chance: PGD on cross-entropy with equal
-# steps of 2.5 ε / steps measured, on 200 images (task 1) and 100 ones (task 2) of MNIST's test set,
-# hand-out's model A: 13 % (ε = 8) and 53 % (16) untargeted, 32 % (16) for 1 → 8. Task 3's reference
-# reaches 64 % there. B, and our own two models, hold out too well for a threshold on 120 images
-# (1 to 11 %); where only these are to be had, task 1 must beat the model's natural errors (1 %).
+# Measured on MNIST's test set with 200 images (task 1) and 100 ones (tasks 2 and 3), model A:
+#                                           hand-out's A      our own A
+# task 1, equal steps on cross-entropy      13 % and 53 %     25 % and 75 %   at ε = 8 and 16
+# task 2, equal steps on cross-entropy      32 %              69 %            at ε = 16
+# task 3, the reference                     64 %              85 %            at ε = 16
+# Equal steps are 2.5 ε / steps. Tasks 1 and 2 ask for about two thirds of that, since it is a correct
+# answer and 120 images scatter by 5 points; task 3 asks for what lies between the last two rows.
+# Of B, and of 1 → 8 at ε = 8, the best attack known here fools too few (0 to 12 %) to tell attacks apart.
 REACHED_UNTARGETED = {
     "hand-out": {("A", 8): 0.08, ("A", 16): 0.40},
-    "own": {("A", 16): @OWNU@},
+    "own": {("A", 8): 0.14, ("A", 16): 0.55},
 }
 REACHED_TARGETED = {
     "hand-out": {("A", 16): 0.20},
-    "own": {("A", 16): @OWNT@},
+    "own": {("A", 16): 0.45},
 }
-# Half-way between what equal steps on cross-entropy and what the reference reach.
 REACHED_IMPROVED = {
     "hand-out": {("A", 16): 0.45},
-    "own": {("A", 16): @OWNI@},
+    "own": {("A", 16): 0.74},
 }
 CHANCE = 3  # images, of 120
 

@@ -30,6 +30,7 @@ class Unit(nn.Module):
     def __init__(self, model: nn.Module):
         super().__init__()
         self.model = model
+        self.eval()  # torchattacks puts a model back into the mode it found, dropout and all
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) in [0, 1] → logits (N, K)."""
