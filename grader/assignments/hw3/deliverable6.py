@@ -19,11 +19,11 @@ IMPROVED = Task("improved_targeted_attack", budget=100, digit=1, target=8)
 # task 2, equal steps on cross-entropy      32 %              69 %            at ε = 16
 # task 3, the reference                     64 %              85 %            at ε = 16
 # Equal steps are 2.5 ε / steps. Tasks 1 and 2 ask for about two thirds of that, since it is a correct
-# answer and 120 images scatter by 5 points; task 3 asks for what lies between the last two rows.
+# answer and 300 images scatter by up to 3 points; task 3 asks for what lies between the last two rows.
 # Of B, and of 1 → 8 at ε = 8, the best attack known here fools too few (0 to 12 %) to tell attacks apart.
 REACHED_UNTARGETED = {
-    "hand-out": {("A", 8): 0.08, ("A", 16): 0.40},
-    "own": {("A", 8): 0.14, ("A", 16): 0.55},
+    "hand-out": {("A", 8): 0.04, ("A", 16): 0.40},
+    "own": {("A", 8): 0.12, ("A", 16): 0.55},
 }
 REACHED_TARGETED = {
     "hand-out": {("A", 16): 0.20},
@@ -33,7 +33,7 @@ REACHED_IMPROVED = {
     "hand-out": {("A", 16): 0.45},
     "own": {("A", 16): 0.74},
 }
-CHANCE = 3  # images, of 120
+CHANCE = 3  # images
 
 DELIVERABLE_6 = Deliverable(
     number=6,
@@ -50,7 +50,7 @@ DELIVERABLE_6 = Deliverable(
             "untargeted.examples",
             "untargeted_attack: pixels in range, within ε of the originals",
             3,
-            attacks.examples(UNTARGETED, SETTINGS),
+            attacks.examples(UNTARGETED, SETTINGS, (("A", 8), ("A", 16))),
             seconds=120,
         ),
         Check("untargeted.budget", "untargeted_attack: at most 20 backward passes per image", 2, attacks.budget(UNTARGETED)),
@@ -59,7 +59,7 @@ DELIVERABLE_6 = Deliverable(
             "targeted.examples",
             "targeted_attack, 1 → 8: pixels in range, within ε of the originals",
             2,
-            attacks.examples(TARGETED, SETTINGS),
+            attacks.examples(TARGETED, SETTINGS, (("A", 16),)),
             seconds=240,
         ),
         Check("targeted.budget", "targeted_attack: at most 100 backward passes per image", 1, attacks.budget(TARGETED)),
@@ -68,7 +68,7 @@ DELIVERABLE_6 = Deliverable(
             "improved.examples",
             "improved_targeted_attack, 1 → 8: pixels in range, within ε of the originals",
             2,
-            attacks.examples(IMPROVED, SETTINGS),
+            attacks.examples(IMPROVED, SETTINGS, (("A", 16),)),
             seconds=240,
         ),
         Check(
