@@ -1,8 +1,7 @@
-"""What the data commands share: how they fail, and where the data root is."""
+"""What the data commands share: how they fail, and how they say what they found."""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,11 +12,6 @@ from data_scripts.errors import DataError
 
 if TYPE_CHECKING:
     from data_scripts.hw3_models import TargetModels
-
-
-def data_root(root: str | os.PathLike[str] | None = None) -> Path:
-    """The folder that stores are written to: `root`, else CHALKBENCH_DATA, else ./data."""
-    return Path(root or os.environ.get("CHALKBENCH_DATA") or "data")
 
 
 def run(command: Callable[[], int]) -> int:

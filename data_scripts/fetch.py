@@ -12,10 +12,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_scripts.command_line import data_root, described, run
+from data_scripts.command_line import described, run
 from data_scripts.download import Patience
 from data_scripts.errors import DataError
 from data_scripts.registry import MODELS, REAL
+from data_scripts.root import data_root
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data_scripts.command_line import data_root
 from data_scripts.errors import DataError, NoSource
 from data_scripts.progress import notice
+from data_scripts.root import data_root
 from data_scripts.store import replaced, write_lock
 
 NAME = "hw3-models"

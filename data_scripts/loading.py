@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from data_scripts.command_line import data_root
 from data_scripts.dataset import Dataset
 from data_scripts.download import Patience
 from data_scripts.errors import NoSource
 from data_scripts.image_set import ImageSet
 from data_scripts.registry import REAL, SYNTHETIC
+from data_scripts.root import data_root
 from data_scripts.standin import StandIn, show_banner
 
 CHOICES = ("auto", "real", "synthetic")

@@ -19,9 +19,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from data_scripts.command_line import data_root, run
+from data_scripts.command_line import run
 from data_scripts.loading import load
 from data_scripts.registry import SYNTHETIC
+from data_scripts.root import data_root
 
 BATCH = 128
 PEAK_RATE = 5e-3  # of Adam, reached a third of the way, then down to nothing

@@ -10,8 +10,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_scripts.command_line import data_root, described, run
+from data_scripts.command_line import described, run
 from data_scripts.registry import SYNTHETIC
+from data_scripts.root import data_root
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -27,8 +27,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from data_scripts import Dataset, load
-from data_scripts.command_line import data_root, run
+from data_scripts.command_line import run
 from data_scripts.hw3_models import OWN, write_models_file
+from data_scripts.root import data_root
 
 
 @dataclass(frozen=True)
