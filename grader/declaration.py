@@ -37,7 +37,7 @@ class Check:
     title: str
     points: float
     run: Callable[[Any], Outcome]
-    seconds: float = 20.0
+    seconds: float = 30.0
 
 
 @dataclass(frozen=True)
