@@ -7,6 +7,7 @@ A file that cannot be imported is tried once, and every check that needs it says
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -65,6 +66,7 @@ class Bench:
         self.training: Training | None = None  # what the training check measured
         self.shared: dict[str, Any] = {}  # what one check measured and another judges by
         self._session: Session | None = None
+        self._loaded: dict[str, messages.Loaded] = {}  # in the running session
         self._unloadable: dict[str, Outcome] = {}
 
     def __enter__(self) -> "Bench":
@@ -81,7 +83,6 @@ class Bench:
         except Judged as judged:
             return judged.outcome
         except WorkerFailure as failure:
-            self._end_session()
             return Outcome(failure.verdict, failure.reason)
 
     def check_seed(self, purpose: str) -> int:
@@ -102,14 +103,13 @@ class Bench:
             self._fail_loading(
                 module, "error", f"{folder}/{module}.py is missing (hyphens in names are fine)"
             )
-        if self._session is not None and module in self.shared.get("loaded", {}):
-            return self.shared["loaded"][module]
+        if module in self._loaded:
+            return self._loaded[module]
         # The import has a limit of its own, so that no check pays for it.
         granted, self.until = self.seconds_left, time.monotonic() + IMPORT_SECONDS
         try:
             reply = self._request(messages.Load(module))
         except WorkerFailure as failure:
-            self._end_session()
             self._fail_loading(
                 module, failure.verdict, f"{module}.py could not be imported: {failure.reason}"
             )
@@ -118,7 +118,7 @@ class Bench:
         if isinstance(reply.message, messages.Raised):
             verdict = "invalid" if reply.hits else "error"
             self._fail_loading(module, verdict, f"importing {module}.py raised {reply.message}")
-        self.shared.setdefault("loaded", {})[module] = reply.message
+        self._loaded[module] = reply.message
         return reply.message
 
     def ask(self, module: str, request: msgspec.Struct, arrays: Sequence = ()) -> Reply:
@@ -138,20 +138,27 @@ class Bench:
     ) -> Iterator[Reply]:
         """Like `ask`, for a request that is answered many times."""
         self.load(module)
-        for reply in self._live_session().stream(
-            request, arrays, wall=self.seconds_left, reply_bytes=reply_bytes
-        ):
-            self._refuse_hits(reply)
-            yield reply
-
-    def output_tail(self) -> str:
-        """The last lines that the submission printed in the running session."""
-        return self._session.output_tail() if self._session is not None else ""
+        with self._replaced_if_it_dies():
+            for reply in self._live_session().stream(
+                request, arrays, wall=self.seconds_left, reply_bytes=reply_bytes
+            ):
+                self._refuse_hits(reply)
+                yield reply
 
     def _request(self, request: msgspec.Struct, arrays: Sequence = ()) -> Reply:
-        return self._live_session().request(
-            request, arrays, wall=self.seconds_left, reply_bytes=REPLY_BYTES
-        )
+        with self._replaced_if_it_dies():
+            return self._live_session().request(
+                request, arrays, wall=self.seconds_left, reply_bytes=REPLY_BYTES
+            )
+
+    @contextmanager
+    def _replaced_if_it_dies(self) -> Iterator[None]:
+        """Whoever asks after a session that died, or whose stream was left, gets a new one."""
+        try:
+            yield
+        except (WorkerFailure, GeneratorExit):
+            self._end_session()
+            raise
 
     def _refuse_hits(self, reply: Reply) -> None:
         if reply.hits:
@@ -171,7 +178,7 @@ class Bench:
         if self._session is not None:
             self._session.close()
         self._session = None
-        self.shared.pop("loaded", None)
+        self._loaded.clear()
 
     def _fail_loading(self, module: str, verdict: str, reason: str) -> None:
         self._unloadable[module] = Outcome(verdict, reason)

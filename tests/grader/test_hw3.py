@@ -195,6 +195,20 @@ def test_exit_zero_in_a_call_loses_that_handle_only(hand_in):
     assert "exit" in reason(result, "maxpool.values")
 
 
+def test_a_process_that_dies_while_a_wrong_case_is_shrunk_costs_no_other_check(hand_in):
+    text = UNFOLD.replace(
+        "    n, c, h, w = input.shape\n",
+        "    n, c, h, w = input.shape\n"
+        "    if stride > 1 and n == 1:\n        import os; os._exit(3)\n"
+        "    if stride > 1:\n        input = -input\n",
+    )
+    result = hand_in(mytorch=text)
+    assert verdicts(result)["conv2d.stride"] == "fail"
+    # Every check that draws no stride above 1 keeps its points.
+    assert not lost(result) & {"conv2d.padding", "conv2d.bias", "conv2d.dtype", "conv2d.edges"}
+    assert not lost(result) & ids("maxpool.")
+
+
 def test_exit_zero_at_import_earns_nothing(hand_in):
     result = hand_in(mytorch="import os\nos._exit(0)\n")
     assert result.earned == 0
