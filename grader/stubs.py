@@ -6,7 +6,7 @@ import argparse
 import difflib
 from pathlib import Path
 
-from grader import atomic
+from data_scripts import atomic
 from grader.markers import HEADER, Stub, StubError, make_stub
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from grader import atomic
+from data_scripts import atomic
 from grader.result import SCHEMA, Result
 
 

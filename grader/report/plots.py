@@ -7,7 +7,7 @@ import io
 import math
 from pathlib import Path
 
-from grader import atomic
+from data_scripts import atomic
 from grader.report.text import clean
 from grader.result import Result, Training
 

@@ -4,7 +4,7 @@ A DataLoader collates images one by one in worker processes; a data set of this 
 in memory, where one gather per batch does the same.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -17,9 +17,17 @@ class Batches:
         images: (N, …), any dtype, on the device where training happens.
         labels: (N,), on the same device.
         batch_size: images per batch; the last one of an epoch may be smaller.
+        transform: what happens to the images of a batch, all at once.
     """
 
-    def __init__(self, images: Tensor, labels: Tensor, *, batch_size: int):
+    def __init__(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        *,
+        batch_size: int,
+        transform: Callable[[Tensor], Tensor] = lambda images: images,
+    ):
         if len(images) != len(labels):
             raise ValueError(
                 f"expected one label per image, found {len(images)} images "
@@ -28,6 +36,7 @@ class Batches:
         if batch_size < 1:
             raise ValueError(f"batch_size: expected at least 1, found {batch_size}")
         self.images, self.labels, self.batch_size = images, labels, batch_size
+        self.transform = transform
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -37,4 +46,4 @@ class Batches:
         # Drawn on the CPU, so that a seed means the same order on every device.
         order = torch.randperm(len(self.images)).to(self.images.device)
         for chosen in order.split(self.batch_size):
-            yield self.images[chosen], self.labels[chosen]
+            yield self.transform(self.images[chosen]), self.labels[chosen]

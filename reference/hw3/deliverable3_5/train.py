@@ -1,0 +1,194 @@
+"""HW3 deliverable 4: the ResNet of deliverable 3 on CIFAR-10.
+
+    python train.py --epochs 30 --directory results/resnet
+
+prints loss and accuracy of both sets after each epoch, and writes `resnet.safetensors` (the trained
+network, which the grader can verify) and `curves.png` into the directory. HW3 validates on CIFAR-10's
+10,000 test images: choose nothing by these numbers.
+"""
+
+import argparse
+import random
+# student: import random
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model import MyResnet, init_weights_kaiming
+# student: from model import MyResnet, init_weights_kaiming
+
+# solution-only
+from data_scripts import load
+from reference.training.augmentation import Normalise, RandomCrops
+from reference.training.batches import Batches
+from reference.training.checkpoint import Checkpoint
+from reference.training.compute import Compute, fastest
+from reference.training.history import Epoch, History
+from reference.training.loop import fit, predict
+from reference.training.progress import Watched
+from reference.training.weights import save_half
+# end solution-only
+
+# The assignment's transforms: of both sets, and of the training set.
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of values from 0 to 1
+SIZE, SCALE = 32, (0.8, 1.0)  # RandomResizedCrop; RandomHorizontalFlip follows
+
+
+# solution-only
+@dataclass(frozen=True)
+class Recipe:
+    """How the network is trained; fixed before the first run, not chosen by its results."""
+
+    batch_size: int = 128  # the largest whose activations a laptop's memory holds with ease
+    max_lr: float = 3e-3  # Adam's usual 1e-3, tripled at the peak of one cycle
+    warm_up: float = 0.2  # share of the run in which the rate rises; it falls to 0 after
+    weight_decay: float = 1e-4  # as in He et al., section 3.4
+
+
+# end solution-only
+def setup_seed(seed: int) -> None:
+    """Make everything random that follows repeatable: `random`, numpy, torch on every device."""
+    # solution: hw3 deliverable 4: setup_seed
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)  # every GPU too
+    # end solution
+
+
+def train(
+    net: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    epochs: int,
+    on_epoch: Callable[[int, float, float], None],
+    # solution-only
+    *,
+    compute: Compute | None = None,
+    checkpoint: Path | None = None,
+    history: History | None = None,
+    recipe: Recipe = Recipe(),
+    # end solution-only
+) -> None:
+    """Train `net` in place. The script below and the grader both train through this handle.
+
+    Args:
+        net: a fresh `MyResnet()`, made after `setup_seed`; its layers are still PyTorch's own
+            initialisation, so apply `init_weights_kaiming` here.
+        images: (N, 3, 32, 32), uint8: augment and normalise them here.
+        labels: (N,), int64, the classes.
+        epochs: passes over all images.
+        on_epoch: call `on_epoch(epoch, loss, accuracy)` once after each epoch, with epoch
+            counted from 1 and the mean loss and accuracy (0 to 1) over the epoch's training
+            batches. The validation images are measured there, by the caller.
+    """
+    # solution: hw3 deliverable 4: train
+    compute = compute or fastest()
+    net.apply(init_weights_kaiming)
+    compute.place(net)
+    crops, normalise = RandomCrops(SIZE, SCALE), Normalise(MEAN, STD)
+    batches = Batches(
+        compute.images(images),
+        labels.to(compute.device),
+        batch_size=recipe.batch_size,
+        transform=lambda batch: compute.images(normalise(crops(batch))),
+    )
+    optimizer = torch.optim.Adam(net.parameters(), weight_decay=recipe.weight_decay, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        max_lr=recipe.max_lr,
+        pct_start=recipe.warm_up,
+        total_steps=epochs * len(batches),
+    )
+    kept, done = None, 0
+    if checkpoint is not None:
+        settings = {"epochs": epochs, "images": len(images), "compute": str(compute)}
+        parts = {"net": net, "optimizer": optimizer, "schedule": schedule}
+        if history is not None:
+            parts["history"] = history
+        kept = Checkpoint(checkpoint, settings | asdict(recipe), **parts)
+        done = kept.resume()
+
+    def after(epoch: int, loss: float, accuracy: float) -> None:
+        on_epoch(epoch, loss, accuracy)
+        if kept is not None:
+            kept.save(epoch)
+
+    fit(
+        net,
+        Watched(batches, epochs=epochs, done=done),
+        optimizer,
+        epochs=epochs,
+        done=done,
+        schedule=schedule,
+        compute=compute,
+        on_epoch=after,
+    )
+    # end solution
+
+
+# solution-only
+def pictures(images: np.ndarray) -> Tensor:
+    """Images as stored, (N, 32, 32, 3) → (N, 3, 32, 32), uint8, laid out as they were."""
+    return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2)
+
+
+# end solution-only
+def main() -> None:
+    """Train on CIFAR-10 and write down what happened."""
+    # solution: hw3 deliverable 4: main
+    options = argparse.ArgumentParser(description=main.__doc__)
+    options.add_argument("--epochs", type=int, default=30)
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--directory", type=Path, default=Path("results/resnet"))
+    options = options.parse_args()
+
+    cifar, compute, history = load("cifar10"), fastest(), History()
+    val_images = compute.images(pictures(cifar.test_images))
+    train_labels, val_labels = (
+        torch.from_numpy(np.array(labels, dtype=np.int64))
+        for labels in (cifar.train_labels, cifar.test_labels)
+    )
+    print(f"{cifar.source}; {compute}; at most {options.epochs} epochs", flush=True)
+    began = time.monotonic()
+
+    def on_epoch(epoch: int, loss: float, accuracy: float) -> None:
+        nonlocal began
+        logits = predict(net, val_images, transform=Normalise(MEAN, STD), compute=compute).cpu()
+        val_loss = F.cross_entropy(logits, val_labels).item()
+        val_accuracy = (logits.argmax(1) == val_labels).double().mean().item()
+        now = time.monotonic()
+        history.epochs.append(Epoch(loss, accuracy, val_loss, val_accuracy, now - began))
+        began = now
+        left = history.seconds / len(history.epochs) * (options.epochs - epoch) / 60
+        print(
+            f"epoch {epoch}/{options.epochs}  training loss {loss:.4f}, accuracy {accuracy:.2%}  "
+            f"validation loss {val_loss:.4f}, accuracy {val_accuracy:.2%}  "
+            f"{history.epochs[-1].seconds:.0f} s, about {left:.0f} min left",
+            flush=True,
+        )
+
+    setup_seed(options.seed)
+    net = MyResnet()
+    train(
+        net,
+        pictures(cifar.train_images),
+        train_labels,
+        options.epochs,
+        on_epoch,
+        compute=compute,
+        checkpoint=options.directory / "training.pt",
+        history=history,
+    )
+    save_half(net, options.directory / "resnet.safetensors")
+    history.draw(options.directory / "curves.png", f"HW3 deliverable 4 on {cifar.source}")
+    # end solution
+
+
+if __name__ == "__main__":
+    main()

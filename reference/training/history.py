@@ -1,0 +1,60 @@
+"""What a training did, epoch by epoch, and its curves."""
+
+import io
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from data_scripts import atomic
+
+# Okabe and Ito's palette: told apart by colour-blind readers, and by brightness in print.
+COLOURS = {"training": "#0072B2", "validation": "#D55E00"}
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch; losses are mean cross-entropies in nats, accuracies go from 0 to 1."""
+
+    train_loss: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    seconds: float  # of this epoch, with its validation
+
+
+@dataclass
+class History:
+    """The epochs of a run, in order."""
+
+    epochs: list[Epoch] = field(default_factory=list)
+
+    def state_dict(self) -> dict:
+        """For a `Checkpoint`."""
+        return {"epochs": [asdict(epoch) for epoch in self.epochs]}
+
+    def load_state_dict(self, state: dict) -> None:
+        """From a `Checkpoint`."""
+        self.epochs[:] = [Epoch(**epoch) for epoch in state["epochs"]]
+
+    @property
+    def seconds(self) -> float:
+        """Of all epochs; what an interrupted run lost is not counted."""
+        return sum(epoch.seconds for epoch in self.epochs)
+
+    def draw(self, path: Path, title: str) -> None:
+        """Loss and accuracy of both sets against the epoch, as a PNG."""
+        numbers = range(1, len(self.epochs) + 1)
+        figure = Figure(figsize=(9, 3.5), layout="constrained")
+        figure.suptitle(title)
+        for axis, name, unit in zip(figure.subplots(1, 2), ("loss", "accuracy"), (1, 100), strict=True):
+            for kind, prefix in (("training", "train"), ("validation", "val")):
+                values = [unit * getattr(epoch, f"{prefix}_{name}") for epoch in self.epochs]
+                axis.plot(numbers, values, marker="o", markersize=3, color=COLOURS[kind], label=kind)
+            axis.set(xlabel="epoch", ylabel="cross-entropy (nats)" if unit == 1 else "accuracy (%)")
+            axis.xaxis.get_major_locator().set_params(integer=True)
+            axis.grid(alpha=0.3)
+            axis.legend()
+        content = io.BytesIO()
+        figure.savefig(content, format="png", dpi=150)
+        atomic.write(path, content.getvalue())
