@@ -8,14 +8,16 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from data_scripts import Dataset
 from data_scripts.hw3_models import TargetModels
-from grader.declaration import Check, Deliverable, Outcome
+from grader.declaration import Budget, Check, Deliverable, Outcome
 from grader.result import Training
+from grader.submission import WEIGHTS
 from grader.worker import Code, Reply, Session, Worker, WorkerFailure, messages
 
 # Importing torch's siblings and a student's own helpers takes a few seconds on a busy machine;
@@ -23,6 +25,8 @@ from grader.worker import Code, Reply, Session, Worker, WorkerFailure, messages
 IMPORT_SECONDS = 30.0
 # The largest honest reply of a check is a gradient of a few kilobytes.
 REPLY_BYTES = 16 << 20
+# The course's largest network takes 19 MB in float32.
+LARGEST_WEIGHTS = 100_000_000
 
 
 class Judged(Exception):
@@ -42,6 +46,8 @@ class Bench:
         worker: where sessions are opened.
         seed: the run's secret.
         epochs: passes over the training images.
+        whole_training: what a training that takes an hour may take; None to do without it.
+        weights: files that hold a trained network.
         data: gives the deliverable's data set, loaded at the first call.
         models: gives the models that are attacked, loaded at the first call.
         report: takes a line about what is going on.
@@ -55,12 +61,15 @@ class Bench:
         worker: Worker,
         seed: int,
         epochs: int,
+        whole_training: Budget | None = None,
+        weights: Sequence[Path] = (),
         data: Callable[[], Dataset],
         models: Callable[[], TargetModels],
         report: Callable[[str], None],
     ):
         self.deliverable, self.code, self.worker = deliverable, code, worker
         self.seed, self.epochs, self.report = seed, epochs, report
+        self.whole_training, self._weights = whole_training, weights
         self.data, self.models = data, models
         self.until = 0.0  # time.monotonic() at which the running check ends
         self.training: Training | None = None  # what the training check measured
@@ -93,6 +102,37 @@ class Bench:
     def seconds_left(self) -> float:
         """What remains of the running check's time, never quite zero."""
         return max(self.until - time.monotonic(), 0.01)
+
+    def grant(self, seconds: float) -> None:
+        """Let the running check take so long, from now on."""
+        self.until = time.monotonic() + seconds
+
+    def weights(self) -> Path:
+        """The file with the trained network; ends the check where there is not one."""
+        name, folder = self.deliverable.weights, self.deliverable.folder
+        if not self._weights:
+            endings = " or ".join(f"{name}{ending}" for ending in WEIGHTS)
+            raise Judged(
+                Outcome(
+                    "not-run",
+                    f"there is no checkpoint: expected {folder}/{endings}; without one the network "
+                    "is only judged in a whole training, --train",
+                )
+            )
+        if len(self._weights) > 1:
+            found = " and ".join(path.name for path in self._weights)
+            raise Judged(Outcome("fail", f"found {found} in {folder}/; keep one of them"))
+        (path,) = self._weights
+        size = path.stat().st_size
+        if size > LARGEST_WEIGHTS:
+            raise Judged(
+                Outcome(
+                    "fail",
+                    f"{path.name} has {size / 1e6:.0f} MB; expected at most {LARGEST_WEIGHTS / 1e6:.0f} "
+                    "MB: save the network's state dict, without the optimiser's",
+                )
+            )
+        return path
 
     def load(self, module: str) -> messages.Loaded:
         """Import a module of the submission, once; ends the check where that fails."""

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,13 +15,13 @@ import grader.handout
 import grader.stubs
 from data_scripts import DataError
 from grader.assignments import ASSIGNMENTS
-from grader.declaration import Assignment
+from grader.declaration import Assignment, Budget
 from grader.progress import Progress
 from grader.report import terminal
 from grader.report.files import write_files
 from grader.runner import Options, grade
 from grader.submission import SubmissionError
-from grader.worker import Worker
+from grader.worker import Limits, Worker
 
 DESCRIPTION = """\
 Grade a submission, or make what students get.
@@ -62,12 +63,20 @@ def main(argv: list[str] | None = None) -> int:
             swaps=dict(arguments.swap),
             seed=arguments.seed,
             epochs=arguments.epochs,
+            whole_training=Budget(arguments.train, arguments.minutes) if arguments.train else None,
+            fresh=arguments.fresh,
             data=arguments.data,
             data_root=arguments.data_root,
             mirrors=tuple(arguments.mirrors),
         )
+        threads = torch.get_num_threads()
+        limits = Limits()
+        if options.whole_training:
+            # The clock of the check ends such a training; this limit only has to lie beyond it.
+            seconds = int(2 * 60 * options.whole_training.minutes * threads)
+            limits = replace(limits, cpu_seconds=max(limits.cpu_seconds, seconds))
         with (
-            Worker(threads=torch.get_num_threads()) as worker,
+            Worker(threads=threads, limits=limits) as worker,
             Progress(Console(stderr=True)) as progress,
         ):
             graded = grade(assignment, arguments.submission, options, worker, progress)
@@ -122,6 +131,13 @@ def _add_grade(commands, assignment: Assignment) -> None:
     add("--seed", type=int, metavar="N", help="repeat an earlier run (default: a fresh secret one)")
     add("--epochs", type=int, default=5, metavar="N",
         help="epochs of deliverable 2's training, at least 5 for a grade (default: 5)")  # fmt: skip
+    add("--train", type=_positive, nargs="?", const=30, metavar="EPOCHS",
+        help="train the network of deliverable 4 from scratch, for 30 epochs or this number, and not "
+        "verify the checkpoint that is handed in; on two cores this takes hours")  # fmt: skip
+    add("--minutes", type=float, default=360, metavar="M",
+        help="what --train may take for each network (default: 360)")  # fmt: skip
+    add("--fresh", action="store_true",
+        help="grade anew what was kept of a run with the same files, data, seed and versions")
     add("--data", choices=("auto", "real", "synthetic"), default="auto",
         help="auto: real data if it can be had, else the stand-in; real: refuse the stand-in; "
         "synthetic: the stand-in (default: auto)")  # fmt: skip
@@ -140,6 +156,12 @@ def _check_writable(path: Path) -> None:
     if path.is_dir() or not os.access(path.parent, os.W_OK):
         kind = "is a folder" if path.is_dir() else f"{path.parent} is not writable"
         raise ValueError(f"--json {path}: {kind}; expected the path of a file to write")
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of epochs, at least 1, found {text!r}")
+    return int(text)
 
 
 def _swap(text: str) -> tuple[int, str]:

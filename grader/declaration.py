@@ -22,6 +22,19 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Budget:
+    """What a whole training may take.
+
+    Args:
+        epochs: passes over the training images.
+        minutes: by the grader's clock.
+    """
+
+    epochs: int
+    minutes: float
+
+
+@dataclass(frozen=True)
 class Check:
     """One declared check.
 
@@ -53,6 +66,8 @@ class Deliverable:
         rules: operators that its code may not reach.
         checks: the closed list.
         data: the data set that its checks need, "" for none.
+        weights: name, without its ending, of the file with a trained network; "" for none.
+        cached: whether its result is kept for a run that would repeat it exactly.
         rests_on: number of the deliverable whose layers it is built on; may be swapped.
     """
 
@@ -64,6 +79,8 @@ class Deliverable:
     rules: Rules
     checks: tuple[Check, ...]
     data: str = ""
+    weights: str = ""
+    cached: bool = False
     rests_on: int | None = None
 
 

@@ -62,6 +62,7 @@ class DeliverableResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     swap: str = ""  # "" on the submission's own files, else e.g. "deliverable1=reference"
     counted: bool = True  # False: shown beside the counted run, adds nothing to the total
     training: Training | None = None
+    kept: str = ""  # "" if graded in this run, else when (ISO 8601, UTC): an exact repetition
 
     @property
     def points(self) -> float:

@@ -1,5 +1,6 @@
 """Grade one submission: every declared check once, each with one verdict, into one result."""
 
+import hashlib
 import os
 import platform
 import secrets
@@ -14,10 +15,12 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+import msgspec
+
 from data_scripts import Dataset, load
 from data_scripts.hw3_models import TargetModels, load_models
-from grader import jit_cache
-from grader.declaration import Assignment, Check, Deliverable, Outcome
+from grader import jit_cache, result_cache
+from grader.declaration import Assignment, Budget, Check, Deliverable, Outcome
 from grader.bench import Bench
 from grader.progress import Progress
 from grader.result import CheckResult, DeliverableResult, Result
@@ -37,6 +40,8 @@ class Options:
         swaps: deliverable number → folder of the submission whose files stand in for it.
         seed: None for a fresh secret one.
         epochs: passes over the training images where a network is trained.
+        whole_training: for networks that take an hour; None to verify their checkpoints instead.
+        fresh: whether to grade anew what an earlier run has kept.
         data: "auto", "real" or "synthetic", as `data_scripts.load` takes it.
         data_root: folder of the data sets, None for the usual places.
         mirrors: folders with copies of them.
@@ -46,6 +51,8 @@ class Options:
     swaps: dict[int, str] = field(default_factory=dict)
     seed: int | None = None
     epochs: int = 5
+    whole_training: Budget | None = None
+    fresh: bool = False
     data: str = "auto"
     data_root: Path | None = None
     mirrors: tuple[Path, ...] = ()
@@ -93,7 +100,7 @@ def grade(
     def run(deliverable: Deliverable, swap: tuple[int, Submission] | None, *, counted: bool):
         return _grade_deliverable(
             assignment, deliverable, submission, swap, worker,
-            counted=counted, seed=seed, epochs=options.epochs,
+            counted=counted, seed=seed, options=options,
             data=lambda: data(deliverable.data), models=models, progress=progress,
         )  # fmt: skip
 
@@ -104,14 +111,14 @@ def grade(
         if not swap and _foundation_fails(deliverable, results) and _has_reference(submission):
             swap = (foundation, _find(assignment, str(REFERENCE)))
             results.append(run(deliverable, swap, counted=False))
-    used = next(iter(sets.values()), None)
+    used = list({id(dataset): dataset for dataset in sets.values()}.values())
     return Result(
         assignment=assignment.name,
         submission=submission.given,
         digest=submission.digest,
-        data=used.kind if used else "none",
-        data_source=used.source if used else "",
-        data_digest=used.digest if used else "",
+        data=_kind(used),
+        data_source="; ".join(dataset.source for dataset in used),
+        data_digest="; ".join(dataset.digest for dataset in used),
         seed=seed,
         isolation=Worker.isolation,
         started=started.isoformat(timespec="seconds"),
@@ -120,6 +127,13 @@ def grade(
         hardware=hardware(),
         deliverables=results,
     )
+
+
+def _kind(used: list[Dataset]) -> str:
+    """Of all data together: one stand-in makes the whole result one that must say so."""
+    if not used:
+        return "none"
+    return "real" if all(dataset.kind == "real" for dataset in used) else "synthetic"
 
 
 def _find(assignment: Assignment, given: str) -> Submission:
@@ -150,7 +164,7 @@ def _grade_deliverable(
     *,
     counted: bool,
     seed: int,
-    epochs: int,
+    options: Options,
     data: Callable[[], Dataset],
     models: Callable[[], TargetModels],
     progress: Progress,
@@ -166,6 +180,21 @@ def _grade_deliverable(
         sources.append(other)
     title = f"deliverable {deliverable.number}: {deliverable.title}" + (f" [{label}]" if label else "")
     progress.deliverable(title, len(deliverable.checks))
+    weights = submission.weights(deliverable.folder, deliverable.weights) if deliverable.weights else []
+    key = ""
+    if deliverable.cached and not options.fresh:
+        key = result_cache.key(
+            assignment=assignment.name, deliverable=deliverable.number,
+            checks=[(check.id, check.points, check.seconds) for check in deliverable.checks],
+            sources=[source.digest for source in sources], counted=counted,
+            weights={path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in weights},
+            data=data().digest if deliverable.data else "", seed=seed, epochs=options.epochs,
+            training=options.whole_training, isolation=Worker.isolation, versions=versions(),
+        )  # fmt: skip
+        kept = result_cache.restore(key)
+        if kept is not None:
+            progress.line(f"kept from {kept.kept}: same files, data, seed and versions (--fresh grades anew)")
+            return kept
     checks = []
     with tempfile.TemporaryDirectory(prefix="chalkbench-jit-") as folder:
         compiled = Path(folder, "jit")
@@ -175,7 +204,8 @@ def _grade_deliverable(
                 jit_cache.restore(source.digest, compiled)
         with Bench(
             deliverable, code=Code(files, packages, compiled), worker=worker, seed=seed,
-            epochs=epochs, data=data, models=models, report=progress.line,
+            epochs=options.epochs, whole_training=options.whole_training, weights=weights,
+            data=data, models=models, report=progress.line,
         ) as bench:  # fmt: skip
             for check in deliverable.checks:
                 progress.check(check.title)
@@ -184,9 +214,13 @@ def _grade_deliverable(
             training = bench.training
         if all(source.root == REFERENCE for source in sources):
             jit_cache.keep(submission.digest, compiled)
-    return DeliverableResult(
+    result = DeliverableResult(
         deliverable.number, deliverable.title, checks, label, counted, training
     )
+    if key:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        result_cache.keep(key, msgspec.structs.replace(result, kept=now))
+    return result
 
 
 def _files(deliverable: Deliverable, submission: Submission) -> dict[str, Path]:

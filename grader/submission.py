@@ -12,6 +12,7 @@ from pathlib import Path
 # walking it would take the grader's time.
 MOST_ENTRIES = 20_000
 LARGEST_SOURCE = 1 << 20  # bytes; a hand-written file is under 100 KB
+WEIGHTS = (".safetensors", ".pt", ".pth")  # endings of a file with a trained network
 
 
 class SubmissionError(Exception):
@@ -40,6 +41,12 @@ class Submission:
         path = place / f"{module}.py" if place else None
         # A link would hand the worker a file that is not the submission's.
         return path if path and path.is_file() and not path.is_symlink() else None
+
+    def weights(self, folder: str, name: str) -> list[Path]:
+        """The files that a trained network may be in: NAME with one of the endings."""
+        place = self.folders.get(folder)
+        paths = [place / f"{name}{ending}" for ending in WEIGHTS] if place else []
+        return [path for path in paths if path.is_file() and not path.is_symlink()]
 
 
 def find(given: str, *, assignment: str, folders: dict[str, tuple[str, ...]]) -> Submission:

@@ -99,6 +99,17 @@ class SetParameters(_Message, tag="set-parameters"):
     names: list[str]
 
 
+class LoadWeights(_Message, tag="load-weights"):
+    """Load a network's numbers from a file, which is this frame's one array of bytes. Reply: `Done`.
+
+    Only numbers are read: "pickle" is torch's format with `weights_only`. Missing, surplus or
+    misshapen ones raise.
+    """
+
+    handle: Name
+    format: Literal["safetensors", "pickle"]
+
+
 class GetParameters(_Message, tag="get-parameters"):
     """All parameters and buffers of an object. Reply: `Parameters`."""
 
@@ -113,6 +124,7 @@ class Forward(_Message, tag="forward"):
     kwargs: dict[str, Value] = {}
     method: Name = "__call__"
     train: bool = True
+    no_grad: bool = False
     grad_outputs: list[Index] = []
     gradients: list[Index] = []
     parameter_gradients: bool = False
@@ -130,8 +142,9 @@ class Train(_Message, tag="train"):
     """Train the submission's network with the submission's own loop.
 
     The frame's arrays: uint8 images (N, H, W) or (N, H, W, C), integer labels (N,), then
-    one uint8 image array per evaluation. Replies: `Epoch` after each epoch, `Trained`
-    at the end.
+    one uint8 image array per evaluation. The loop is given normalised images (N, C, H, W), or
+    uint8 ones where it `augments` and normalises them itself; evaluations are normalised always.
+    Replies: `Epoch` after each epoch, `Trained` at the end.
     """
 
     module: Name
@@ -142,6 +155,7 @@ class Train(_Message, tag="train"):
     handle: Name = "train"
     network: Name = "Net"
     seeding: Name | None = "setup_seed"
+    augments: bool = False
     batch_size: Annotated[int, msgspec.Meta(ge=1)] = 500  # of the evaluations
 
 
@@ -170,7 +184,7 @@ class Attack(_Message, tag="attack"):
     kwargs: dict[str, Value] = {}
 
 
-Request = Load | Call | Build | SetParameters | GetParameters | Forward | Draws | Train | Attack
+Request = Load | Call | Build | SetParameters | LoadWeights | GetParameters | Forward | Draws | Train | Attack
 
 
 # ----------------------------------------------------------------------------- replies

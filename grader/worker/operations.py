@@ -5,6 +5,7 @@ import inspect
 import random
 import types
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from .incoming import Inputs
 from .outgoing import LINE, Answer, Parcel, raised
 from .protocol import clean
 from .training import train
+from .weights import load
 
 NAMES = 200  # public names of a module that are listed
 
@@ -41,6 +43,7 @@ class Operations:
             m.Call: self._call,
             m.Build: self._build,
             m.SetParameters: self._set_parameters,
+            m.LoadWeights: self._load_weights,
             m.GetParameters: self._get_parameters,
             m.Forward: self._forward,
             m.Draws: self._draws,
@@ -97,6 +100,10 @@ class Operations:
                 present[name].copy_(array)
         return m.Done()
 
+    def _load_weights(self, request: m.LoadWeights, arrays: list[torch.Tensor], parcel: Parcel) -> m.Done:
+        load(self._network(request.handle), arrays[0], request.format)
+        return m.Done()
+
     def _get_parameters(self, request: m.GetParameters, arrays: list[torch.Tensor], parcel: Parcel) -> m.Parameters:
         return m.Parameters(*self._slots(self._network(request.handle), parcel, values=True))
 
@@ -108,7 +115,8 @@ class Operations:
         if request.parameter_gradients:
             parameters = {n: p for n, p in self._network(request.handle).named_parameters() if p.requires_grad}
         function = target if request.method == "__call__" else getattr(target, request.method)
-        return self._result(function, request, arrays, parcel, parameters)
+        with torch.no_grad() if request.no_grad else nullcontext():
+            return self._result(function, request, arrays, parcel, parameters)
 
     def _draws(self, request: m.Draws, arrays: list[torch.Tensor], parcel: Parcel) -> m.Drawn:
         getattr(self._module(request.module), request.name)(request.seed)

@@ -21,10 +21,15 @@ def normalised(images: torch.Tensor, request: Train) -> torch.Tensor:
     Returns:
         float32 (N, C, H, W).
     """
-    planes = images.unsqueeze(1) if images.dim() == 3 else images.permute(0, 3, 1, 2)  # (N, C, H, W)
+    planes = channels_first(images)
     mean = torch.tensor(request.mean).reshape(1, -1, 1, 1)
     std = torch.tensor(request.std).reshape(1, -1, 1, 1)
     return planes.float().div_(255).sub_(mean).div_(std).contiguous()
+
+
+def channels_first(images: torch.Tensor) -> torch.Tensor:
+    """(N, H, W) or (N, H, W, C) → (N, C, H, W)."""
+    return images.unsqueeze(1) if images.dim() == 3 else images.permute(0, 3, 1, 2)
 
 
 def train(
@@ -59,7 +64,8 @@ def train(
         outputs = [parts.output(values) for values in logits()]
         interim(Answer(Epoch(int(epoch), _number(loss), _number(accuracy), outputs), parts.arrays))
 
-    getattr(module, request.handle)(network, normalised(images, request), labels.long(), request.epochs, on_epoch)
+    given = channels_first(images).contiguous() if request.augments else normalised(images, request)
+    getattr(module, request.handle)(network, given, labels.long(), request.epochs, on_epoch)
     return Trained(reported, [parcel.output(values) for values in logits()])
 
 
@@ -71,11 +77,12 @@ def evaluate(network: nn.Module, images: torch.Tensor, request: Train) -> torch.
         the network that was asked for.
     """
     modes = [(part, part.training) for part in network.modules()]
+    place = next(network.parameters()).device  # a loop may have moved it to a GPU
     network.eval()
     try:
         with torch.no_grad():
             # (B, H, W) -> (B, classes)
-            batches = [network(normalised(batch, request)) for batch in images.split(request.batch_size)]
+            batches = [network(normalised(batch, request).to(place)).cpu() for batch in images.split(request.batch_size)]
         return torch.cat(batches)
     finally:
         for part, mode in modes:

@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,15 +25,12 @@ from model import MyResnet, init_weights_kaiming
 # student: from model import MyResnet, init_weights_kaiming
 
 # solution-only
-from data_scripts import load
+from reference.attribution import class_activation_map, min_max, upsample
 from reference.training.augmentation import Normalise, RandomCrops
 from reference.training.batches import Batches
-from reference.training.checkpoint import Checkpoint
 from reference.training.compute import Compute, fastest
-from reference.training.history import Epoch, History
 from reference.training.loop import fit, predict
 from reference.training.progress import Watched
-from reference.training.weights import save_half
 # end solution-only
 
 # The assignment's transforms: of both sets, and of the training set.
@@ -70,8 +68,7 @@ def train(
     # solution-only
     *,
     compute: Compute | None = None,
-    checkpoint: Path | None = None,
-    history: History | None = None,
+    checkpoint: Callable | None = None,
     recipe: Recipe = Recipe(),
     # end solution-only
 ) -> None:
@@ -105,18 +102,12 @@ def train(
         pct_start=recipe.warm_up,
         total_steps=epochs * len(batches),
     )
-    kept, done = None, 0
-    if checkpoint is not None:
-        settings = {"epochs": epochs, "images": len(images), "compute": str(compute)}
-        parts = {"net": net, "optimizer": optimizer, "schedule": schedule}
-        if history is not None:
-            parts["history"] = history
-        kept = Checkpoint(checkpoint, settings | asdict(recipe), **parts)
-        done = kept.resume()
+    kept = checkpoint and checkpoint(net=net, optimizer=optimizer, schedule=schedule)
+    done = kept.resume() if kept else 0
 
     def after(epoch: int, loss: float, accuracy: float) -> None:
         on_epoch(epoch, loss, accuracy)
-        if kept is not None:
+        if kept:
             kept.save(epoch)
 
     fit(
@@ -132,6 +123,71 @@ def train(
     # end solution
 
 
+def cam(
+    net: nn.Module,
+    inputs: Tensor,
+    labels: Tensor,
+    idx: int,
+    # solution-only
+    *,
+    method: str = "bilinear",  # a key of UPSAMPLING
+    # end solution-only
+) -> tuple[np.ndarray, np.ndarray]:
+    """Deliverable 5: the class activation map of one image, for the class that `net` predicts.
+
+        map[y, x] = Σ_c weight[predicted, c] · features[c, y, x]
+
+    with the features that the average pooling takes (`return_embed`) and the weight of the linear
+    layer behind it. Nothing is cut off: a place that speaks against the class is dark.
+
+    Args:
+        net: a `MyResnet`, in evaluation or training mode. The map is that of evaluation mode; the
+            net keeps its mode, its numbers and its running statistics.
+        inputs: (N, 3, 32, 32), images normalised by MEAN and STD; they stay as they are.
+        labels: (N,), the true classes, for a figure's title. The map is that of the predicted class,
+            right or wrong, and must not depend on them.
+        idx: which of the images, from 0 to N - 1.
+
+    Returns:
+        cam_img: floating (32, 32); the map enlarged to the image's size, by nearest neighbour or any
+            common interpolation, and rescaled such that its least value is 0 and its greatest 1.
+        img: uint8 (32, 32, 3), the image before it was normalised, red, green and blue from 0 to 255.
+
+    Raises:
+        ValueError: shapes that do not belong together, or no such image.
+
+    Reference: Zhou et al., Learning Deep Features for Discriminative Localization, CVPR 2016.
+    """
+    if inputs.dim() != 4 or inputs.shape[1] != len(MEAN) or labels.shape != inputs.shape[:1]:
+        raise ValueError(
+            f"expected inputs (N, {len(MEAN)}, H, W) and labels (N,), found {tuple(inputs.shape)} and "
+            f"{tuple(labels.shape)}"
+        )
+    if not 0 <= idx < len(inputs):
+        raise ValueError(f"idx: expected 0 to {len(inputs) - 1}, found {idx}")
+    # solution: hw3 deliverable 5: cam
+    linear = [part for part in net.modules() if isinstance(part, nn.Linear)]
+    if len(linear) != 1:
+        raise ValueError(f"net: expected one linear layer, behind the pooling; found {len(linear)}")
+    weight = linear[0].weight.detach()  # (K, C)
+    image = inputs[idx : idx + 1].detach()  # (1, 3, H, W)
+    modes = [(part, part.training) for part in net.modules()]
+    net.eval()
+    try:
+        with torch.no_grad():
+            logits, features = net(image.to(weight.device), return_embed=True)
+    finally:
+        for part, training in modes:
+            part.training = training
+    small = class_activation_map(features, weight, logits.argmax(1))  # (1, h, w)
+    (cam_img,) = min_max(upsample(small, tuple(image.shape[2:]), method=method))
+    mean, std = (torch.tensor(values)[:, None, None] for values in (MEAN, STD))
+    pixels = 255 * (image[0].cpu() * std + mean)  # (3, H, W)
+    img = pixels.round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0)
+    return cam_img.cpu().numpy(), np.ascontiguousarray(img.numpy())
+    # end solution
+
+
 # solution-only
 def pictures(images: np.ndarray) -> Tensor:
     """Images as stored, (N, 32, 32, 3) → (N, 3, 32, 32), uint8, laid out as they were."""
@@ -142,6 +198,12 @@ def pictures(images: np.ndarray) -> Tensor:
 def main() -> None:
     """Train on CIFAR-10 and write down what happened."""
     # solution: hw3 deliverable 4: main
+    # Imported here: whoever uses the handles above needs no files and no plots.
+    from data_scripts import load
+    from reference.training.checkpoint import Checkpoint
+    from reference.training.history import Epoch, History
+    from reference.training.weights import save_half
+
     options = argparse.ArgumentParser(description=main.__doc__)
     options.add_argument("--epochs", type=int, default=30)
     options.add_argument("--seed", type=int, default=0)
@@ -173,6 +235,10 @@ def main() -> None:
             flush=True,
         )
 
+    settings = {"epochs": options.epochs, "images": len(train_labels), "compute": str(compute)}
+    checkpoint = partial(
+        Checkpoint, options.directory / "training.pt", settings | asdict(Recipe()), history=history
+    )
     setup_seed(options.seed)
     net = MyResnet()
     train(
@@ -182,8 +248,7 @@ def main() -> None:
         options.epochs,
         on_epoch,
         compute=compute,
-        checkpoint=options.directory / "training.pt",
-        history=history,
+        checkpoint=checkpoint,
     )
     save_half(net, options.directory / "resnet.safetensors")
     history.draw(options.directory / "curves.png", f"HW3 deliverable 4 on {cifar.source}")

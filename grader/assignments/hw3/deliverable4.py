@@ -1,0 +1,83 @@
+"""HW3 deliverable 4, the ResNet of deliverable 3 on CIFAR-10: checks and points."""
+
+from grader.assignments.hw3.deliverable3 import OWN_RESNET
+from grader.checks import network, sources
+from grader.checks.loop import Loop
+from grader.checks.trained import Trained, Trial
+from grader.declaration import Check, Deliverable
+
+REQUIRED_ACCURACY = 0.85
+FEWEST_EPOCHS = 30
+# ImageNet's statistics, as the assignment's `val_transform` states them.
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def trained_resnet(
+    *,
+    required: float = REQUIRED_ACCURACY,
+    epochs: int = FEWEST_EPOCHS,
+    trial: Trial = Trial(epochs=3, images=2_000),
+) -> Deliverable:
+    """The deliverable.
+
+    Args:
+        required: accuracy on the test images, from 0 to 1.
+        epochs: the fewest of a whole training.
+        trial: the short training that a checkpoint's code is tried with.
+    """
+    loop = Loop(network="MyResnet", mean=MEAN, std=STD, augments=True)
+    trained = Trained(loop, epochs, required, trial)
+    return Deliverable(
+        number=4,
+        title="the ResNet on CIFAR-10",
+        folder="deliverable3_5",
+        files=("model", "train"),
+        judged="train",
+        rules=OWN_RESNET,
+        data="cifar10",
+        weights="resnet",
+        cached=True,
+        checks=(
+            Check(
+                "resnet_training.seed",
+                "setup_seed: torch, numpy and random repeat their numbers",
+                1,
+                network.seeding,
+            ),
+            # Ten times the network's own time on two cores; plain PyTorch takes twice as long.
+            Check("resnet_training.learns", "train: the loss falls", 4, trained.learns, seconds=300),
+            Check(
+                "resnet_training.network",
+                "a trained MyResnet: its checkpoint fits, or --train has trained it",
+                3,
+                trained.network,
+            ),
+            Check(
+                "resnet_training.chance",
+                "MyResnet: with random weights it guesses",
+                2,
+                trained.chance,
+                seconds=120,
+            ),
+            Check(
+                "resnet_training.mirrored",
+                "the trained network: recognises mirrored test images as well",
+                2,
+                trained.mirrored,
+                seconds=180,
+            ),
+            Check(
+                "resnet_training.accuracy",
+                f"the trained network: validation accuracy of at least {required:.0%}",
+                8,
+                trained.accuracy,
+                seconds=420,
+            ),
+            Check(
+                "deliverable4.sources", "train.py uses no existing ResNet", 0, sources.own_work("train")
+            ),
+        ),
+    )
+
+
+DELIVERABLE_4 = trained_resnet()

@@ -1,0 +1,218 @@
+"""Checks of a trained network: by the checkpoint that is handed in, or by a whole training.
+
+What a checkpoint claims is measured here, from logits for shuffled test images whose labels never
+leave the grader. That it is the weights that know, and not the code, is seen from random weights,
+which must fall to chance, and from mirrored images, which a table of test images does not hold.
+"""
+
+import hashlib
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from data_scripts import Dataset
+from grader.bench import Bench, Judged
+from grader.checks import replies
+from grader.checks.loop import Loop, judged_logits, reporting_fault
+from grader.declaration import Outcome
+from grader.oracles.accuracy import Accuracy
+from grader.worker import WorkerFailure, messages
+from grader.worker.messages import Build, Built, Done, Forward, LoadWeights, SetParameters
+
+SAMPLE = 2_000  # images that random weights and mirrored images are tried on
+BATCH = 100  # images per request: a network's activations for more of them crowd out small machines
+# Random networks get 2 to 22 % right (400 draws of Figure 3's, docs/grading.md): they all but guess,
+# yet each is partial to some classes. What knows the images gets more than twice as much.
+CHANCE = 0.35
+# A network that was trained with flips loses nothing on mirrored images. The difference of two
+# accuracies on 2,000 images scatters by 1.2 points at the most where they disagree on less than 30 %.
+MIRROR_LOSS = 0.08
+FORMATS = {".safetensors": "safetensors", ".pt": "pickle", ".pth": "pickle"}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A training that is only to show that the loss falls.
+
+    Args:
+        epochs: passes over the images.
+        images: how many.
+    """
+
+    epochs: int
+    images: int
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The checks; each method is one, and they build on each other in this order.
+
+    Args:
+        loop: the submission's loop, its network, and the transform of the test images.
+        epochs: the fewest of a whole training.
+        required: accuracy on the test images, from 0 to 1.
+        trial: what a checkpoint's training code is tried with.
+    """
+
+    loop: Loop
+    epochs: int
+    required: float
+    trial: Trial
+
+    def learns(self, bench: Bench) -> Outcome:
+        """The training loss falls, in a whole training or in a short one."""
+        self.loop.exists(bench)
+        data, whole = bench.data(), bench.whole_training
+        if whole:
+            bench.grant(60 * whole.minutes)
+        try:
+            measured = self.loop.run(
+                bench,
+                data,
+                epochs=whole.epochs if whole else self.trial.epochs,
+                train_size=len(data.train_images) if whole else self.trial.images,
+                train_sample=SAMPLE if whole else self.trial.images // 4,
+                val_size=len(data.test_images) if whole else self.trial.images // 4,
+                required=self.required,
+                keep=bool(whole),
+            )
+        except WorkerFailure as failure:
+            bench.shared["untrained"] = f"the training ended early: {failure.reason}"
+            raise
+        fault = reporting_fault(measured, whole.epochs if whole else self.trial.epochs)
+        if fault:
+            return Outcome("fail", fault)
+        first, last = measured.epochs[0], measured.epochs[-1]
+        reported = f"from {first.reported_loss:.3f} to {last.reported_loss:.3f} by its own word"
+        said = (
+            f"{'' if whole else f'{self.trial.images:,} images, '}{len(measured.epochs)} epochs in "
+            f"{measured.seconds:.0f} s: training loss {first.train_loss:.3f} after the first and "
+            f"{last.train_loss:.3f} after the last one ({reported})"
+        )
+        guess = math.log(len(data.classes))
+        # In its first hundred steps a network that learns is now and then worse than one step before,
+        # while batch normalisation's running statistics follow; it is not worse than to guess.
+        falls = last.train_loss < min(first.train_loss, guess) or last.train_loss < 0.8 * guess
+        return Outcome("pass" if falls else "fail", f"{said}; who guesses has {guess:.3f}")
+
+    def network(self, bench: Bench) -> Outcome:
+        """There is a trained network: its checkpoint fits, or it was trained for long enough."""
+        whole = bench.whole_training
+        if whole:
+            if "untrained" in bench.shared or bench.training is None:
+                return Outcome("not-run", bench.shared.get("untrained", "the network was not trained"))
+            if len(bench.training.epochs) < self.epochs:
+                asked = f"the assignment asks for {self.epochs} epochs"
+                return Outcome("not-run", f"{asked}, this training had {len(bench.training.epochs)}")
+            bench.shared["network"] = "trained"
+            return Outcome("pass", f"{len(bench.training.epochs)} epochs")
+        path = bench.weights()
+        content = path.read_bytes()
+        self._build(bench, "trained")
+        request = LoadWeights(handle="trained", format=FORMATS[path.suffix])
+        (reply,) = bench.stream(
+            self.loop.module, request, [np.frombuffer(content, dtype=np.uint8)], 1 << 20
+        )
+        if isinstance(reply.message, messages.Raised):
+            return Outcome("fail", f"{path.name} does not fit {self.loop.network}(): {reply.message}")
+        replies.expect(reply, Done)
+        bench.shared["network"] = "trained"
+        digest = hashlib.sha256(content).hexdigest()
+        return Outcome("pass", f"{path.name}, {len(content) / 1e6:.2f} MB, SHA-256 {digest[:12]}")
+
+    def chance(self, bench: Bench) -> Outcome:
+        """With random weights the network knows nothing."""
+        data = self._comparable(bench)
+        built = self._build(bench, "random")
+        generator = torch.Generator().manual_seed(bench.check_seed("random weights"))
+        names, values = [], []
+        for slot in built.parameters:
+            if len(slot.shape) > 1:
+                fan_in = max(1, math.prod(slot.shape[1:]))
+                names.append(slot.name)
+                values.append(math.sqrt(2 / fan_in) * torch.randn(slot.shape, generator=generator))
+        request = SetParameters(handle="random", names=names)
+        replies.expect(bench.ask(self.loop.module, request, values), Done)
+        chosen = self._order(bench, data, "chance")[:SAMPLE]
+        found = self._accuracy(bench, "random", data, chosen)
+        said = f"{found.value:.1%} of {found.total:,} test images with random weights"
+        if found.value > CHANCE:
+            return Outcome(
+                "fail",
+                f"{said}; expected about {1 / len(data.classes):.0%}: what the network knows must "
+                "be in its weights, not in its code",
+            )
+        return Outcome("pass", said)
+
+    def accuracy(self, bench: Bench) -> Outcome:
+        """The accuracy on all test images is as asked for."""
+        data, handle = self._comparable(bench), self._network(bench)
+        found = self._accuracy(bench, handle, data, self._order(bench, data, "accuracy"))
+        verdict = "pass" if found.value >= self.required else "fail"
+        return Outcome(verdict, f"{data.source}, validation images: {found.against(self.required)}")
+
+    def mirrored(self, bench: Bench) -> Outcome:
+        """Mirrored test images are recognised too: no table of the test set answers."""
+        data, handle = self._comparable(bench), self._network(bench)
+        chosen = self._order(bench, data, "mirrored")[:SAMPLE]
+        plain = self._accuracy(bench, handle, data, chosen)
+        mirrored = self._accuracy(bench, handle, data, chosen, mirror=True)
+        said = f"{mirrored.value:.1%} of {mirrored.total:,} mirrored images, {plain.value:.1%} of the same upright"
+        if mirrored.value < plain.value - MIRROR_LOSS:
+            return Outcome(
+                "fail",
+                f"{said}: a network that was trained with RandomHorizontalFlip loses less than "
+                f"{100 * MIRROR_LOSS:.0f} points",
+            )
+        return Outcome("pass", said)
+
+    # -------------------------------------------------------------------- shared
+    def _build(self, bench: Bench, handle: str) -> Built:
+        request = Build(module=self.loop.module, name=self.loop.network, handle=handle)
+        built = replies.expect(bench.ask(self.loop.module, request), Built)
+        if not built.is_module:
+            raise Judged(Outcome("fail", f"{self.loop.network}() made a {built.type}, not an nn.Module"))
+        return built
+
+    def _network(self, bench: Bench) -> str:
+        if "network" not in bench.shared:
+            raise Judged(Outcome("not-run", "there is no trained network: see the check before"))
+        return bench.shared["network"]
+
+    def _comparable(self, bench: Bench) -> Dataset:
+        """The data; a checkpoint that was trained on the real set is not judged by the stand-in."""
+        data = bench.data()
+        if data.kind != "real" and not bench.whole_training:
+            raise Judged(
+                Outcome(
+                    "not-run",
+                    f"there is no real {data.name} here, and a checkpoint cannot be judged by "
+                    f"{data.source}: fetch the data (docs/data.md), or train on the stand-in with --train",
+                )
+            )
+        return data
+
+    def _order(self, bench: Bench, data: Dataset, purpose: str) -> np.ndarray:
+        """All test images in a secret order."""
+        return np.random.default_rng(bench.check_seed(purpose)).permutation(len(data.test_images))
+
+    def _accuracy(
+        self, bench: Bench, handle: str, data: Dataset, chosen: np.ndarray, *, mirror: bool = False
+    ) -> Accuracy:
+        """How many of the chosen test images the network under `handle` has right."""
+        mean = 255 * torch.tensor(self.loop.mean).reshape(-1, 1, 1)
+        std = 255 * torch.tensor(self.loop.std).reshape(-1, 1, 1)
+        bench.report(f"{len(chosen):,} {'mirrored ' if mirror else ''}test images")
+        right = 0
+        for part in np.split(chosen, range(BATCH, len(chosen), BATCH)):
+            images = torch.from_numpy(data.test_images[part]).permute(0, 3, 1, 2)  # (B, C, H, W)
+            images = ((images.flip(3) if mirror else images).float() - mean) / std
+            request = Forward(
+                handle=handle, args=[messages.Tensor(index=0)], train=False, no_grad=True
+            )
+            answer = replies.output(bench.ask(self.loop.module, request, [images.contiguous()]))
+            labels = torch.from_numpy(data.test_labels[part].astype("int64"))
+            right += int((judged_logits(answer, len(part), len(data.classes)).argmax(1) == labels).sum())
+        return Accuracy(right, len(chosen))

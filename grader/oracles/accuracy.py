@@ -1,0 +1,47 @@
+"""What a share of right answers on a finite test set says."""
+
+import math
+from dataclasses import dataclass
+
+Z95 = 1.959963984540054  # 97.5 % of the normal distribution lie below
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """A number of right answers, and its 95 % confidence interval.
+
+    Args:
+        right: answers that are right.
+        total: answers, at least 1.
+    """
+
+    right: int
+    total: int
+
+    @property
+    def value(self) -> float:
+        """The share of right answers, from 0 to 1."""
+        return self.right / self.total
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval (Wilson, JASA 22, 1927), from 0 to 1.
+
+        Over test sets of this size, drawn from where this one was drawn, 95 % of such intervals
+        hold the accuracy on all images there are.
+        """
+        n, p, z2 = self.total, self.value, Z95 * Z95
+        middle = (p + z2 / (2 * n)) / (1 + z2 / n)
+        half = Z95 / (1 + z2 / n) * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
+        return max(0.0, middle - half), min(1.0, middle + half)
+
+    def against(self, required: float) -> str:
+        """The accuracy beside what is asked for, and whether chance could turn the verdict."""
+        low, high = self.interval
+        said = (
+            f"{self.value:.2%} of {self.total:,} (95 % interval {low:.2%} to {high:.2%}), "
+            f"{required:.0%} asked for"
+        )
+        if low <= required <= high:
+            said += "; the interval holds what is asked for, so other test images could turn the verdict"
+        return said
