@@ -16,9 +16,9 @@ test: data  ## run all tests
 benchmark: setup  ## our kernels beside torch's
 	$(BIN)/python -m pytest --benchmark-only
 
-data: setup  ## MNIST in ./data; where it cannot be had, the stand-in is used instead
-	@$(BIN)/python -m data_scripts.fetch mnist $(FROM) || \
-	  echo "==> no MNIST here: going on with the synthetic stand-in"
+data: setup  ## MNIST and CIFAR-10 in ./data; a stand-in is used for what cannot be had
+	@$(BIN)/python -m data_scripts.fetch mnist cifar10 $(FROM) || \
+	  echo "==> going on with the synthetic stand-in for what is missing"
 
 setup: .venv/ready
 

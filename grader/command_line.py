@@ -3,7 +3,6 @@
 import argparse
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+import grader.classroom.command
+import grader.classroom.similarity
 import grader.handout
 import grader.stubs
 from data_scripts import DataError
@@ -18,19 +19,22 @@ from grader.assignments import ASSIGNMENTS
 from grader.declaration import Assignment, Budget
 from grader.progress import Progress
 from grader.report import terminal
-from grader.report.files import write_files
-from grader.runner import Options, grade
+from grader.report.files import ALWAYS, FACES, report, write_faces, write_files
+from grader.runner import Options, grade, limits_for
 from grader.submission import SubmissionError
-from grader.worker import Limits, Worker
+from grader.worker import Worker
 
 DESCRIPTION = """\
 Grade a submission, or make what students get.
 
   python -m grader hw3                     grade the reference itself
   python -m grader hw3 path/to/alice       grade a submission: a folder with the files of student/
+  python -m grader hw3 --report DIR        the reference, with a report as HTML and PDF
   python -m grader hw3 --list              what is checked, and for how many points
   python -m grader stubs                   write student/ from the reference's markers
   python -m grader handout hw3 --out DIR   make the folder that students get
+  python -m grader hw3 --submissions DIR   grade a class; again, to go on where it was stopped
+  python -m grader similarity DIR          compare the submissions of a class
 
 The exit status is 0 only if every declared check passed, 1 if one did not, and 2 if there was
 nothing to grade (wrong path, no data with --data real). Ctrl-C ends it with 130."""
@@ -44,11 +48,13 @@ values itself, and judges what comes back."""
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     argv = sys.argv[1:] if argv is None else argv
-    # These two have command lines of their own.
+    # These have command lines of their own.
     if argv[:1] == ["stubs"]:
         return grader.stubs.main(argv[1:])
     if argv[:1] == ["handout"]:
         return grader.handout.main(argv[1:])
+    if argv[:1] == ["similarity"]:
+        return grader.classroom.similarity.main(argv[1:])
     arguments = _parser().parse_args(argv)
     assignment = ASSIGNMENTS[arguments.command]
     console = Console()
@@ -56,8 +62,16 @@ def main(argv: list[str] | None = None) -> int:
         console.print(_listing(assignment))
         return 0
     path = arguments.json or Path("results", assignment.name, _name(arguments.submission), "result.json")
+    pages = report(arguments.report) if arguments.report else {}
     try:
-        _check_writable(path)  # now, and not after minutes of grading
+        if not arguments.submissions:
+            # Now, and not after minutes of grading.
+            for option, file in (("--json", path), *(("--report", file) for file in pages.values())):
+                _check_writable(option, file)
+            for name, file in arguments.face:
+                _check_writable(f"--face {name}", file)
+        elif arguments.report or arguments.face:
+            raise ValueError("--report and --face are for one submission; with --submissions, leave them out")
         options = Options(
             deliverables=_numbers(arguments.deliverables, assignment),
             swaps=dict(arguments.swap),
@@ -65,21 +79,20 @@ def main(argv: list[str] | None = None) -> int:
             epochs=arguments.epochs,
             whole_training=Budget(arguments.train, arguments.minutes) if arguments.train else None,
             fresh=arguments.fresh,
+            exhibits=arguments.report is not None,
             data=arguments.data,
             data_root=arguments.data_root,
             mirrors=tuple(arguments.mirrors),
         )
-        threads = torch.get_num_threads()
-        limits = Limits()
-        if options.whole_training:
-            # The clock of the check ends such a training; this limit only has to lie beyond it.
-            seconds = int(2 * 60 * options.whole_training.minutes * threads)
-            limits = replace(limits, cpu_seconds=max(limits.cpu_seconds, seconds))
-        with (
-            Worker(threads=threads, limits=limits) as worker,
-            Progress(Console(stderr=True)) as progress,
-        ):
-            graded = grade(assignment, arguments.submission, options, worker, progress)
+        if arguments.submissions and arguments.submission != "reference":
+            raise ValueError(f"expected one submission ({arguments.submission}) or --submissions, found both")
+        if not arguments.submissions:
+            threads = torch.get_num_threads()
+            with (
+                Worker(threads=threads, limits=limits_for(options, threads)) as worker,
+                Progress(Console(stderr=True)) as progress,
+            ):
+                graded = grade(assignment, arguments.submission, options, worker, progress)
     except KeyboardInterrupt:
         Console(stderr=True).print("interrupted: no result was written; start it again", style="bold red")
         return 130
@@ -89,8 +102,10 @@ def main(argv: list[str] | None = None) -> int:
             soft_wrap=True,
         )
         return 2
+    if arguments.submissions:
+        return grader.classroom.command.run(assignment, options, arguments)
     terminal.render(graded, console)
-    for written in write_files(graded, path):
+    for written in [*write_files(graded, path), *write_faces(graded, pages | dict(arguments.face))]:
         console.print(f"written: {written}", highlight=False, soft_wrap=True)
     return 0 if graded.passed else 1
 
@@ -106,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_grade(commands, assignment)
     commands.add_parser("stubs", help="write student/ from the reference's markers", add_help=False)
     commands.add_parser("handout", help="make the folder that students get", add_help=False)
+    commands.add_parser("similarity", help="compare the submissions of a class", add_help=False)
     return parser
 
 
@@ -124,6 +140,11 @@ def _add_grade(commands, assignment: Assignment) -> None:
     add("--json", type=Path, metavar="FILE",
         help="where the result goes, plots beside it "
         "(default: results/ASSIGNMENT/SUBMISSION/result.json)")  # fmt: skip
+    add("--report", type=Path, metavar="DIR",
+        help="write DIR/report.html and DIR/report.pdf too, with curves, class activation maps and "
+        "adversarial images; takes minutes more")  # fmt: skip
+    add("--face", type=_face, action="append", default=[], metavar="NAME=FILE",
+        help=f"write the result in another form too: {', '.join(name for name in FACES if name not in ALWAYS)}")  # fmt: skip
     add("--swap", type=_swap, action="append", default=[], metavar="deliverable1=FOLDER",
         help="grade what rests on a deliverable with FOLDER's files for it; without this, a "
         "deliverable whose foundation fails is graded once more on the reference's, and both "
@@ -145,23 +166,34 @@ def _add_grade(commands, assignment: Assignment) -> None:
         help="where the data sets lie (default: $CHALKBENCH_DATA, then ./data)")  # fmt: skip
     add("--from", dest="mirrors", type=Path, action="append", default=[], metavar="DIR",
         help="a folder with copies of the data sets, used before any download")  # fmt: skip
+    grader.classroom.command.add_options(grade_parser)
 
 
-def _check_writable(path: Path) -> None:
+def _check_writable(option: str, path: Path) -> None:
     """Refuse a result's path that cannot be written; its folder is made."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ValueError(f"--json {path}: its folder cannot be made: {error}") from None
+        raise ValueError(f"{option} {path}: its folder cannot be made: {error}") from None
     if path.is_dir() or not os.access(path.parent, os.W_OK):
         kind = "is a folder" if path.is_dir() else f"{path.parent} is not writable"
-        raise ValueError(f"--json {path}: {kind}; expected the path of a file to write")
+        raise ValueError(f"{option} {path}: {kind}; expected the path of a file to write")
 
 
 def _positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a number of epochs, at least 1, found {text!r}")
     return int(text)
+
+
+def _face(text: str) -> tuple[str, Path]:
+    """`junit=result.xml` → ("junit", Path("result.xml"))."""
+    name, _, file = text.partition("=")
+    if name not in FACES or not file:
+        raise argparse.ArgumentTypeError(
+            f"expected NAME=FILE (for example html=alice.html), NAME one of {', '.join(FACES)}; found {text!r}"
+        )
+    return name, Path(file)
 
 
 def _swap(text: str) -> tuple[int, str]:

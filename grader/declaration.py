@@ -1,9 +1,10 @@
 """What an assignment's file declares: a closed list of deliverables and their checks."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from grader.exhibits.kinds import Exhibit
 from grader.result import Verdict
 from grader.worker.forbid import Rules
 
@@ -15,10 +16,12 @@ class Outcome:
     Args:
         verdict: only "pass" earns points.
         reason: what was expected, what was found; may add a word to a pass.
+        scores: measured numbers that submissions may be ranked by, larger is better.
     """
 
     verdict: Verdict
     reason: str = ""
+    scores: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,21 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Gathering:
+    """How exhibits for a report come about. They earn no points, and no verdict hangs on them.
+
+    Args:
+        title: one line; stands where they could not be had.
+        run: takes the `grader.bench.Bench` after all checks; raises like a check's.
+        seconds: wall-clock limit of the whole.
+    """
+
+    title: str
+    run: Callable[[Any], list[Exhibit]]
+    seconds: float = 300.0
+
+
+@dataclass(frozen=True)
 class Deliverable:
     """One deliverable of an assignment.
 
@@ -65,6 +83,7 @@ class Deliverable:
         judged: the one of these files that this deliverable is about.
         rules: operators that its code may not reach.
         checks: the closed list.
+        exhibits: what a report shows beside them.
         data: the data set that its checks need, "" for none.
         weights: name, without its ending, of the file with a trained network; "" for none.
         cached: whether its result is kept for a run that would repeat it exactly.
@@ -78,6 +97,7 @@ class Deliverable:
     judged: str
     rules: Rules
     checks: tuple[Check, ...]
+    exhibits: tuple[Gathering, ...] = ()
     data: str = ""
     weights: str = ""
     cached: bool = False

@@ -8,6 +8,8 @@ from typing import Literal
 
 import msgspec
 
+from grader.exhibits.kinds import Exhibit
+
 Verdict = Literal["pass", "fail", "error", "timeout", "killed", "not-run", "invalid"]
 
 SCHEMA = "chalkbench/result/1"
@@ -23,6 +25,7 @@ class CheckResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     verdict: Verdict
     reason: str  # empty for a pass that needs no word
     seconds: float
+    scores: dict[str, float] = {}  # what a leaderboard ranks by, larger is better; most checks have none
 
 
 class Epoch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,6 +65,7 @@ class DeliverableResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     swap: str = ""  # "" on the submission's own files, else e.g. "deliverable1=reference"
     counted: bool = True  # False: shown beside the counted run, adds nothing to the total
     training: Training | None = None
+    exhibits: list[Exhibit] = []  # what a report shows beside the checks; earns nothing
     kept: str = ""  # "" if graded in this run, else when (ISO 8601, UTC): an exact repetition
 
     @property
@@ -87,7 +91,7 @@ class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data_source: str  # one line: what the numbers were measured on
     data_digest: str
     seed: int  # secret until now: repeats this run with --seed
-    isolation: str  # "process": own process, no sandbox around it
+    isolation: str  # tier: "bwrap", "unshare" or "process"; with "+user", under another user's id
     started: str  # ISO 8601, UTC
     seconds: float
     versions: dict[str, str]  # python, torch, …, platform

@@ -1,31 +1,29 @@
 """Grade one submission: every declared check once, each with one verdict, into one result."""
 
 import hashlib
-import os
-import platform
 import secrets
 import sys
 import tempfile
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
 
-from data_scripts import Dataset, load
+from data_scripts import Dataset, load, machine
 from data_scripts.hw3_models import TargetModels, load_models
 from grader import jit_cache, result_cache
 from grader.declaration import Assignment, Budget, Check, Deliverable, Outcome
 from grader.bench import Bench
+from grader.exhibits.gather import gather
 from grader.progress import Progress
 from grader.result import CheckResult, DeliverableResult, Result
 from grader.submission import Submission, find
-from grader.worker import Code, Worker
+from grader.worker import Code, Limits, Worker
 
 # The reference is found as a folder and graded like any other; it is never imported here.
 REFERENCE = Path(__file__).resolve().parent.parent / "reference"
@@ -42,6 +40,7 @@ class Options:
         epochs: passes over the training images where a network is trained.
         whole_training: for networks that take an hour; None to verify their checkpoints instead.
         fresh: whether to grade anew what an earlier run has kept.
+        exhibits: whether to gather what a report shows beside the checks.
         data: "auto", "real" or "synthetic", as `data_scripts.load` takes it.
         data_root: folder of the data sets, None for the usual places.
         mirrors: folders with copies of them.
@@ -53,9 +52,20 @@ class Options:
     epochs: int = 5
     whole_training: Budget | None = None
     fresh: bool = False
+    exhibits: bool = False
     data: str = "auto"
     data_root: Path | None = None
     mirrors: tuple[Path, ...] = ()
+
+
+def limits_for(options: Options, threads: int) -> Limits:
+    """What a worker may use for such a run."""
+    limits = Limits()
+    if options.whole_training is None:
+        return limits
+    # The clock of the check ends such a training; this limit only has to lie beyond it.
+    seconds = int(2 * 60 * options.whole_training.minutes * threads)
+    return replace(limits, cpu_seconds=max(limits.cpu_seconds, seconds))
 
 
 def grade(
@@ -120,11 +130,11 @@ def grade(
         data_source="; ".join(dataset.source for dataset in used),
         data_digest="; ".join(dataset.digest for dataset in used),
         seed=seed,
-        isolation=Worker.isolation,
+        isolation=worker.isolation.name,
         started=started.isoformat(timespec="seconds"),
         seconds=time.monotonic() - began,
         versions=versions(),
-        hardware=hardware(),
+        hardware=machine.hardware(),
         deliverables=results,
     )
 
@@ -179,7 +189,8 @@ def _grade_deliverable(
         label = f"deliverable{number}={other.root.name}"
         sources.append(other)
     title = f"deliverable {deliverable.number}: {deliverable.title}" + (f" [{label}]" if label else "")
-    progress.deliverable(title, len(deliverable.checks))
+    gatherings = deliverable.exhibits if options.exhibits and counted else ()
+    progress.deliverable(title, len(deliverable.checks) + len(gatherings))
     weights = submission.weights(deliverable.folder, deliverable.weights) if deliverable.weights else []
     key = ""
     if deliverable.cached and not options.fresh:
@@ -189,13 +200,15 @@ def _grade_deliverable(
             sources=[source.digest for source in sources], counted=counted,
             weights={path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in weights},
             data=data().digest if deliverable.data else "", seed=seed, epochs=options.epochs,
-            training=options.whole_training, isolation=Worker.isolation, versions=versions(),
+            training=options.whole_training, exhibits=[gathering.title for gathering in gatherings],
+            isolation=worker.isolation.name, versions=versions(),
         )  # fmt: skip
         kept = result_cache.restore(key)
         if kept is not None:
             progress.line(f"kept from {kept.kept}: same files, data, seed and versions (--fresh grades anew)")
             return kept
     checks = []
+    ours = all(source.root == REFERENCE for source in sources)
     with tempfile.TemporaryDirectory(prefix="chalkbench-jit-") as folder:
         compiled = Path(folder, "jit")
         compiled.mkdir()
@@ -203,7 +216,7 @@ def _grade_deliverable(
             if source.root == REFERENCE:
                 jit_cache.restore(source.digest, compiled)
         with Bench(
-            deliverable, code=Code(files, packages, compiled), worker=worker, seed=seed,
+            deliverable, code=Code(files, packages, compiled, keeps_jit_cache=ours), worker=worker, seed=seed,
             epochs=options.epochs, whole_training=options.whole_training, weights=weights,
             data=data, models=models, report=progress.line,
         ) as bench:  # fmt: skip
@@ -212,10 +225,11 @@ def _grade_deliverable(
                 checks.append(_judge(bench, check))
                 progress.checked()
             training = bench.training
-        if all(source.root == REFERENCE for source in sources):
+            exhibits = gather(bench, gatherings, progress)
+        if ours:
             jit_cache.keep(submission.digest, compiled)
     result = DeliverableResult(
-        deliverable.number, deliverable.title, checks, label, counted, training
+        deliverable.number, deliverable.title, checks, label, counted, training, exhibits
     )
     if key:
         now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -245,21 +259,10 @@ def _judge(bench: Bench, check: Check) -> CheckResult:
         verdict=outcome.verdict,
         reason=outcome.reason,
         seconds=round(time.monotonic() - began, 3),
+        scores=outcome.scores,
     )
 
 
 def versions() -> dict[str, str]:
     """The versions that numbers depend on."""
-    packages = ("torch", "numpy", "numba", "hypothesis")
-    return {"python": platform.python_version()} | {name: version(name) for name in packages}
-
-
-def hardware() -> str:
-    """The processor and its cores, in words."""
-    name = platform.processor() or platform.machine()
-    try:
-        with open("/proc/cpuinfo") as lines:
-            name = next(line for line in lines if line.startswith("model name")).split(":")[1]
-    except (OSError, StopIteration):
-        pass  # not Linux on x86: the architecture will do
-    return f"{name.strip()}, {os.cpu_count()} cores, {platform.system()}"
+    return machine.versions("torch", "numpy", "numba", "hypothesis")

@@ -86,16 +86,16 @@ def find(given: str, *, assignment: str, folders: dict[str, tuple[str, ...]]) ->
     return Submission(given, root, found, _digest(root, sources))
 
 
+def passed_over(name: str) -> bool:
+    """Whether nothing in a folder of this name was written by hand: hidden ones, caches, environments."""
+    return name.startswith((".", "__")) or name in ("node_modules", "venv")
+
+
 def _walk(root: Path) -> tuple[list[Path], list[Path]]:
     """All directories (nearest first) and Python files below the root; links are not followed."""
     directories, sources, entries = [], [], 0
     for path, names, files in os.walk(root):
-        # Hidden folders, caches and environments hold nothing that was written by hand.
-        names[:] = sorted(
-            name
-            for name in names
-            if not name.startswith((".", "__")) and name not in ("node_modules", "venv")
-        )
+        names[:] = sorted(name for name in names if not passed_over(name))
         entries += len(names) + len(files)
         if entries > MOST_ENTRIES:
             raise SubmissionError(

@@ -54,6 +54,31 @@ class Run:
     hardest: int  # index of that image
     success: Success | None
 
+    def broken(self, task: Task) -> str:
+        """Why no success rate counts; "" if it does."""
+        if self.fault:
+            return self.fault
+        if not 0 < self.passes <= task.budget:
+            return f"{self.passes} backward passes, allowed are {task.budget}"
+        return ""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A run, and the images of it.
+
+    Args:
+        images: the originals, (N, 1, 28, 28), transposed.
+        digits: (N,), their true classes.
+        answer: what came back for them, unjudged unless `run.fault` is None.
+        run: what the grader found.
+    """
+
+    images: Tensor
+    digits: Tensor
+    answer: Tensor
+    run: Run
+
 
 def examples(task: Task, settings: tuple[Setting, ...], measured: tuple[Setting, ...]):
     """A check that runs an attack in every setting: its images are in range and within ε.
@@ -70,11 +95,16 @@ def examples(task: Task, settings: tuple[Setting, ...], measured: tuple[Setting,
         untold = [epsilon for epsilon in range(3, 33) if all(epsilon != told for _, told in settings)]
         drawn = untold[bench.check_seed(f"{task.handle} epsilon") % len(untold)]
         runs = bench.shared.setdefault(task.handle, {})
+
+        def attack(model: str, epsilon: float, count: int) -> Run:
+            bench.report(f"{task.handle} on {_told((model, epsilon))}, {count} images")
+            return attempt(bench, task, model, epsilon, count).run
+
         try:
             for model, epsilon in settings:
                 count = MEASURED if (model, epsilon) in measured else IMAGES
-                runs[model, epsilon] = _run(bench, task, model, epsilon, count)
-            runs["secret"] = _run(bench, task, "B", drawn, IMAGES // 4)
+                runs[model, epsilon] = attack(model, epsilon, count)
+            runs["secret"] = attack("B", drawn, IMAGES // 4)
         except WorkerFailure as failure:
             bench.shared[f"{task.handle} ended"] = failure.reason
             raise
@@ -112,12 +142,13 @@ def budget(task: Task):
     return run
 
 
-def reaches(task: Task, required: Mapping[str, Mapping[Setting, float]]):
+def reaches(task: Task, required: Mapping[str, Mapping[Setting, float]], *, ranked: bool = False):
     """A check of the success rates.
 
     Args:
         task: whose.
         required: "hand-out" and "own" models → setting → least rate, from 0 to 1.
+        ranked: whether the rates in all settings are scores of a leaderboard.
     """
 
     def run(bench: Bench) -> Outcome:
@@ -127,7 +158,8 @@ def reaches(task: Task, required: Mapping[str, Mapping[Setting, float]]):
         said = "; ".join(
             f"{_told(setting)}: {runs[setting].success}, {least:.0%} asked for" for setting, least in asked.items()
         )
-        return Outcome("fail" if missed else "pass", f"{_source(bench)}: {said}")
+        scores = {_told(setting): run.success.rate for setting, run in runs.items()} if ranked else {}
+        return Outcome("fail" if missed else "pass", f"{_source(bench)}: {said}", scores)
 
     return run
 
@@ -144,7 +176,7 @@ def improves(task: Task, on: Task, required: Mapping[str, Mapping[Setting, float
         required: as for `reaches`.
         allowance: how many images fewer it may reach in a setting, for chance.
     """
-    enough = reaches(task, required)
+    enough = reaches(task, required, ranked=True)  # of the assignment's bonus
 
     def run(bench: Bench) -> Outcome:
         better, plain = _honest(bench, task), _done(bench, on)
@@ -177,7 +209,7 @@ def network(bench: Bench) -> Outcome:
             ),
             Done,
         )
-        images, _ = _images(bench, 50)
+        images, _ = drawn_images(bench, 50)
         reply = bench.ask(MODULE, Forward(handle=name, args=[messages.Tensor(index=0)], train=False), [images])
         truth = evasion.logits(parameters, images)
         expected = Expected(truth, torch.full_like(truth, 1e-4 * truth.abs().max().item()), images.dtype)
@@ -192,7 +224,7 @@ def accuracy(bench: Bench) -> Outcome:
     outcome = network(bench)
     if outcome.verdict != "pass":
         return Outcome("not-run", f"rests on Net: {outcome.reason}")
-    images, labels = _images(bench, 250)
+    images, labels = drawn_images(bench, 250)
     for name, parameters in bench.models().models.items():
         right = (evasion.logits(parameters, images).argmax(1) == labels).double().mean().item()
         request = Call(
@@ -212,14 +244,13 @@ def accuracy(bench: Bench) -> Outcome:
     return Outcome("pass")
 
 
-def _run(bench: Bench, task: Task, model: str, epsilon: float, count: int) -> Run:
+def attempt(bench: Bench, task: Task, model: str, epsilon: float, count: int) -> Attempt:
     """Ask for adversarial examples, and judge them."""
     parameters = bench.models().models[model]
-    images, digits = _images(bench, count, task.digit)
+    images, digits = drawn_images(bench, count, task.digit)
     labels = digits if task.target is None else torch.full_like(digits, task.target)
     arrays = [torch.from_numpy(parameters[name].copy()) for name in NAMES]
     at = len(arrays)
-    bench.report(f"{task.handle} on model {model}, ε = {epsilon:g}, {len(images)} images")
     reply = bench.ask(
         MODULE,
         Attack(
@@ -244,12 +275,13 @@ def _run(bench: Bench, task: Task, model: str, epsilon: float, count: int) -> Ru
     fault = evasion.fault(answer, images, epsilon)
     if at in message.changed_inputs:
         fault = "it changed x in place; work on a copy (x.clone())"
-    return Run(
+    run = Run(
         fault,
         int(passes.max()) + shared,
         int(passes.argmax()),
         None if fault else evasion.success(parameters, answer, labels, targeted=task.target is not None),
     )
+    return Attempt(images, digits, answer, run)
 
 
 def _answer(reply, message: Attacked) -> Tensor:
@@ -260,7 +292,7 @@ def _answer(reply, message: Attacked) -> Tensor:
     return reply.arrays[returned.index]
 
 
-def _images(bench: Bench, count: int, digit: int | None = None) -> tuple[Tensor, Tensor]:
+def drawn_images(bench: Bench, count: int, digit: int | None = None) -> tuple[Tensor, Tensor]:
     """Test images that the run's secret draws, the same ones for every task; (N, 1, 28, 28), (N,)."""
     data = bench.data()
     generator = torch.Generator().manual_seed(bench.check_seed("images to attack"))
@@ -285,8 +317,8 @@ def _honest(bench: Bench, task: Task) -> dict[Setting, Run]:
     """The runs of a task that kept to the rules in every setting."""
     runs = _done(bench, task)
     for setting, run in runs.items():
-        if run.fault or not 0 < run.passes <= task.budget:
-            why = run.fault or f"{run.passes} backward passes, allowed are {task.budget}"
+        why = run.broken(task)
+        if why:
             raise Judged(Outcome("not-run", f"no success rate counts: on {_told(setting)}: {why}"))
     return runs
 

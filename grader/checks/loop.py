@@ -126,7 +126,7 @@ class Loop:
         logits_bytes = (len(val) + len(sample)) * classes * 8
         for reply in bench.stream(self.module, request, arrays, logits_bytes + (1 << 20)):
             if isinstance(reply.message, messages.Trained):
-                break
+                continue  # the last one; whoever leaves a stream loses the session
             message = replies.expect(reply, messages.Epoch)
             val_loss, val_accuracy = _measure(reply, message.logits[0], labels["val"], classes)
             train_loss, train_accuracy = _measure(reply, message.logits[1], labels["train"], classes)

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import glob
 import io
-import math
 from pathlib import Path
 
 from data_scripts import atomic
+from grader.report.figures import curves_of, draw_curves
 from grader.report.text import clean
 from grader.result import Result, Training
-
-# Okabe and Ito's palette: told apart with every common colour blindness, and by markers in grey.
-TRAINING = {"color": "#0072B2", "marker": "o", "markersize": 4, "linestyle": "-"}
-VALIDATION = {"color": "#D55E00", "marker": "s", "markersize": 4, "linestyle": "--"}
-REQUIRED = {"color": "#555555", "linestyle": ":", "linewidth": 1.5}
 
 
 def write(result: Result, path: Path) -> list[Path]:
@@ -75,45 +70,10 @@ def curves(training: Training, path: Path, *, title: str, data: str) -> None:
 
     figure = Figure(figsize=(9, 4.2), dpi=150, layout="constrained")
     canvas = FigureCanvasAgg(figure)
-    loss, accuracy = figure.subplots(1, 2)
-    epochs = [epoch.epoch for epoch in training.epochs]
-    sample = f"{training.train_sample:,} of {training.train_size:,} images"
-    sets = (
-        ("train", f"training ({sample})", TRAINING),
-        ("val", f"validation ({training.val_size:,} test images)", VALIDATION),
-    )
-    required = 100 * training.required_accuracy
-    lowest, highest = required, 0.0
-    for prefix, images, style in sets:
-        losses = [getattr(epoch, f"{prefix}_loss") for epoch in training.epochs]
-        percent = [100 * getattr(epoch, f"{prefix}_accuracy") for epoch in training.epochs]
-        highest = max([highest, *filter(math.isfinite, losses)])
-        lowest = min([lowest, *filter(math.isfinite, percent)])
-        # The last epoch's values stand in the legend, so that nobody reads them off the axis.
-        loss.plot(epochs, losses, **style, label=f"{images}: {losses[-1]:.3f} at the end")
-        accuracy.plot(epochs, percent, **style, label=f"{images}: {percent[-1]:.2f} % at the end")
-    accuracy.axhline(required, **REQUIRED, label=f"required: {required:g} %")
-    loss.set_ylim(0, 1.05 * highest or 1)
-    # From a round number to 100 %, so that a small wobble near the top does not look like a drama.
-    accuracy.set_ylim(max(0.0, 10 * math.floor((lowest - 1) / 10)), 100.5)
-    _label(loss, epochs, "Loss", "mean cross-entropy (nats)")
-    _label(accuracy, epochs, "Accuracy", "correct predictions (%)")
+    draw_curves(figure, curves_of(training), training.required_accuracy)
 
     # A "$" in a title would otherwise be read as the start of a formula.
     figure.suptitle(f"{clean(title, 110)}\n{clean(data, 110)}", fontsize=10, parse_math=False)
     content = io.BytesIO()
     canvas.print_png(content, metadata={"Software": None})
     atomic.write(Path(path), content.getvalue())
-
-
-def _label(axes, epochs: list[int], title: str, quantity: str) -> None:
-    """Titles, units, whole epochs, and a legend below the axes where it hides no point."""
-    from matplotlib.ticker import MaxNLocator
-
-    axes.set_title(title, fontsize=10)
-    axes.set_xlabel("epoch")
-    axes.set_ylabel(quantity)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.set_xlim(min(epochs) - 0.3, max(epochs) + 0.3)
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.18), frameon=False)

@@ -38,11 +38,13 @@ A submission that is a package is given with `Code(files, packages={"reference":
 The source is scanned by `grader.worker.sources.scan(files, rules)`, and `with
 forbidden(rules, folders) as hits:` forbids operators in the calling process.
 
-Needs POSIX (fork, descriptors over sockets); the adoption of orphans needs Linux.
+Needs POSIX (fork, descriptors over sockets). What isolates sessions is chosen by `isolation`, and
+docs/security.md says what it holds.
 """
 
 from .code import Code
 from .forbid import CONVOLUTION, FFT, POOLING, ForbiddenOperator, Rules, forbidden
+from .isolation import Isolation, IsolationError
 from .limits import Limits
 from .session import Reply, Session, WorkerFailure
 from .values import Argument, Handle, pack
@@ -56,6 +58,8 @@ __all__ = [
     "Code",
     "ForbiddenOperator",
     "Handle",
+    "Isolation",
+    "IsolationError",
     "Limits",
     "Reply",
     "Rules",

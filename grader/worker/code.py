@@ -13,13 +13,15 @@ class Code:
         files: module name -> file, as the submission's own imports spell it. With
             `{"mytorch": theirs, "train": ours}`, our training runs on their layers.
         packages: top-level package name -> folder, for a submission that is a package.
-        jit_cache: folder for compiled kernels. Sessions of one author may share it;
-            sessions of two must not, since what lies in it is executed.
+        jit_cache: folder with compiled kernels, which each session gets a copy of.
+        keeps_jit_cache: whether it gets back what a session compiled besides. Only for code that
+            is trusted: what lies in the folder is executed.
     """
 
     files: Mapping[str, Path]
     packages: Mapping[str, Path] = field(default_factory=dict)
     jit_cache: Path | None = None
+    keeps_jit_cache: bool = False
 
     def resolved(self) -> tuple[dict[str, str], dict[str, str]]:
         """Files and packages with absolute paths, without symbolic links."""

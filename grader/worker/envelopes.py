@@ -38,7 +38,10 @@ class Opening:
     files: dict[str, str]  # module name -> file
     packages: dict[str, str]  # package name -> folder
     scratch: str
-    jit_cache: str
+    scratch_bytes: int
+    scratch_files: int
+    jit_cache: str  # folder with compiled kernels, "" for none
+    keeps_jit_cache: bool
     threads: int
     seed: int
     limits: dict[str, int]  # resource (RLIMIT_ name without the prefix) -> value

@@ -1,10 +1,11 @@
-"""Two services of the Linux kernel that keep process trees together; nothing elsewhere."""
+"""Services of the Linux kernel that keep process trees together; nothing elsewhere."""
 
+import contextlib
 import ctypes
 import signal
 import sys
 
-_SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36
+_SET_PDEATHSIG, _SET_DUMPABLE, _SET_CHILD_SUBREAPER, _SET_NO_NEW_PRIVILEGES = 1, 4, 36, 38
 
 
 def adopt_orphans() -> None:
@@ -13,8 +14,24 @@ def adopt_orphans() -> None:
 
 
 def die_with_parent() -> None:
-    """Have the kernel end this process when its parent ends."""
+    """Have the kernel end this process when its parent ends; a change of user forgets it."""
     _prctl(_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def closed_to_others(closed: bool) -> None:
+    """Whether processes of the same user may neither read this one's memory nor trace it."""
+    _prctl(_SET_DUMPABLE, int(not closed))
+
+
+def no_new_privileges() -> None:
+    """From now on no program that is started gains rights by the bits of its file (sudo, ping)."""
+    _prctl(_SET_NO_NEW_PRIVILEGES, 1)
+
+
+def first_to_go() -> None:
+    """Where the machine runs out of memory, let the kernel end this process before any other."""
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
 
 
 def _prctl(option: int, value: int) -> None:

@@ -155,6 +155,7 @@ class Train(_Message, tag="train"):
     handle: Name = "train"
     network: Name = "Net"
     seeding: Name | None = "setup_seed"
+    kept: Name = "trained"  # the handle that the network has afterwards, on the CPU
     augments: bool = False
     batch_size: Annotated[int, msgspec.Meta(ge=1)] = 500  # of the evaluations
 
@@ -286,10 +287,11 @@ class Built(_Message, tag="built"):
 
 
 class Parameters(_Message, tag="parameters"):
-    """The values of all parameters and buffers."""
+    """The values of all parameters and buffers, and whether the network is in training mode."""
 
     parameters: list[Slot]
     buffers: list[Slot]
+    training: bool = False
 
 
 class Done(_Message, tag="done"):

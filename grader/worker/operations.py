@@ -57,7 +57,8 @@ class Operations:
         parcel = Parcel(reply_bytes)
         try:
             if isinstance(request, m.Train):
-                message = train(request, self._module(request.module), arrays, parcel, interim)
+                module = self._module(request.module)
+                message = train(request, module, arrays, parcel, interim, self._objects)
             else:
                 message = self._carry_out[type(request)](request, arrays, parcel)
             return Answer(message, parcel.arrays)
@@ -105,7 +106,8 @@ class Operations:
         return m.Done()
 
     def _get_parameters(self, request: m.GetParameters, arrays: list[torch.Tensor], parcel: Parcel) -> m.Parameters:
-        return m.Parameters(*self._slots(self._network(request.handle), parcel, values=True))
+        module = self._network(request.handle)
+        return m.Parameters(*self._slots(module, parcel, values=True), training=bool(module.training))
 
     def _forward(self, request: m.Forward, arrays: list[torch.Tensor], parcel: Parcel) -> m.Result:
         target = self._object(request.handle)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ class Usage:
     """What the processes of a session hold at one moment."""
 
     processes: int
-    resident: int  # bytes; pages that several of them share are counted once
+    resident: int  # bytes; files' pages that several of them map are counted once
+    files: int = 0  # in the scratch folder
+    file_bytes: int = 0
 
 
 class Tree:
@@ -49,14 +52,21 @@ class Tree:
 
     def usage(self) -> Usage:
         """Count and memory of the processes below the zygote."""
-        private = shared = count = 0
+        own = mapped = count = 0
         for process in descendants(self._zygote):
-            with contextlib.suppress(psutil.Error):
-                memory = process.memory_info()
+            with contextlib.suppress(psutil.Error, OSError):
+                held, files = _memory(process)
                 count += 1
-                private += memory.rss - getattr(memory, "shared", 0)
-                shared = max(shared, getattr(memory, "shared", 0))
-        return Usage(count, private + shared)
+                own += held
+                mapped = max(mapped, files)
+        return Usage(count, own + mapped)
+
+    def is_stopped(self) -> bool:
+        """Whether the zygote is there and does not run."""
+        try:
+            return psutil.Process(self._zygote).status() == psutil.STATUS_STOPPED
+        except psutil.NoSuchProcess:
+            return False
 
     def _end(self, find: Callable[[], list[psutil.Process]], patience: float) -> bool:
         until, pause = time.monotonic() + patience, 0.001
@@ -87,6 +97,22 @@ def descendants(root: int) -> list[psutil.Process]:
         return [process for process in psutil.Process(root).children(recursive=True) if _lives(process)]
     except psutil.NoSuchProcess:
         return []
+
+
+def _memory(process: psutil.Process) -> tuple[int, int]:
+    """Bytes that a process holds: its own with shared memory, and those of files that it maps.
+
+    Memory that processes share without a file counts for each, or many could hide it from a sum.
+    """
+    if sys.platform != "linux":
+        return process.memory_info().rss, 0
+    sizes = {}
+    with open(f"/proc/{process.pid}/status") as lines:
+        for line in lines:
+            if line.startswith("Rss"):
+                name, kilobytes, _ = line.split()
+                sizes[name] = int(kilobytes) << 10
+    return sizes.get("RssAnon:", 0) + sizes.get("RssShmem:", 0), sizes.get("RssFile:", 0)
 
 
 def _lives(process: psutil.Process) -> bool:

@@ -263,3 +263,7 @@ class Session:
         if held.resident > self._limits.resident:
             most = self._limits.resident >> 20
             raise WorkerFailure("killed", f"memory: {held.resident >> 20} MiB in use, allowed are {most} MiB")
+        if held.files > self._limits.scratch_files:
+            raise WorkerFailure("killed", f"disk: it made more than {self._limits.scratch_files:,} files")
+        if held.file_bytes > self._limits.scratch_bytes:
+            raise WorkerFailure("killed", f"disk: its files take more than {self._limits.scratch_bytes >> 20} MiB")

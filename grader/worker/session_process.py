@@ -1,9 +1,11 @@
 """A session's process, from the fork to its end: descriptors, limits, then requests."""
 
 import contextlib
+import hashlib
 import os
 import random
 import resource
+import shutil
 import socket
 import sys
 import tempfile
@@ -20,18 +22,21 @@ from .messages import Hit, Refused
 from .operations import Operations
 from .outgoing import Answer
 from .protocol import CONNECTION_LOST, ProtocolError, array_spec, split
+from .walls import Walls
 
 REQUEST_LIMIT = 1 << 32  # bytes of arrays in one request; CIFAR-10 as float32 has 0.6e9
 CONNECTION = 3
 
 
-def run(opening: Opening, denial: Denial, connection: int, output: int) -> None:
+def run(opening: Opening, walls: Walls, denial: Denial, connection: int, output: int) -> None:
     """Become the session, and never return."""
     try:
-        linux.die_with_parent()
         _descriptors(connection, output)
+        writable = [opening.jit_cache] if opening.keeps_jit_cache else []
+        walls.enter(opening.scratch, opening.scratch_bytes, opening.scratch_files, writable)
+        linux.die_with_parent()
         os.chdir(opening.scratch)
-        _environment(opening)
+        _environment(opening, _jit_cache(opening))
         _limits(opening)
         denial.folders = modules.install(opening.files, opening.packages)
         _serve(socket.socket(fileno=CONNECTION), Operations(denial), denial.hits)
@@ -60,12 +65,25 @@ def _descriptors(connection: int, output: int) -> None:
     sys.stderr = open(2, "w", buffering=1, errors="backslashreplace")  # noqa: SIM115
 
 
-def _environment(opening: Opening) -> None:
+def _jit_cache(opening: Opening) -> str:
+    """The folder for compiled kernels: the session's own, with a copy of what was kept."""
+    if opening.keeps_jit_cache:
+        return opening.jit_cache
+    folder = os.path.join(opening.scratch, "jit")
+    if opening.jit_cache:
+        shutil.copytree(opening.jit_cache, folder)
+    else:
+        os.mkdir(folder)
+    return folder
+
+
+def _environment(opening: Opening, jit_cache: str) -> None:
     """Folders to write to, numbers of threads, and the state of the random generators."""
     threads = str(opening.threads)
     for name in ("HOME", "TMPDIR", "MPLCONFIGDIR", "XDG_CACHE_HOME", "TORCHINDUCTOR_CACHE_DIR"):
         os.environ[name] = opening.scratch
-    os.environ.update(NUMBA_CACHE_DIR=opening.jit_cache, NUMBA_NUM_THREADS=threads, OMP_NUM_THREADS=threads)
+    os.environ.update(NUMBA_CACHE_DIR=jit_cache, NUMBA_NUM_THREADS=threads, OMP_NUM_THREADS=threads)
+    os.environ["USER"] = "student"  # of whom there is no entry among the system's users
     tempfile.tempdir = None
     torch.set_num_threads(opening.threads)
     torch.manual_seed(opening.seed)
@@ -73,6 +91,17 @@ def _environment(opening: Opening) -> None:
     random.seed(opening.seed)
     if "numba" in sys.modules:  # it read the environment when it was imported
         sys.modules["numba"].config.reload_config()
+        _find_compiled_by_relative_path(os.path.dirname(opening.scratch))
+
+
+def _find_compiled_by_relative_path(base: str) -> None:
+    """numba files machine code under the path of its source, which is another one in each run."""
+    from numba.core import caching  # imported with numba
+
+    def subpath(cls: type, file: str) -> str:
+        return hashlib.sha256(os.path.relpath(os.path.dirname(file), base).encode()).hexdigest()[:32]
+
+    caching._CacheLocator.get_suitable_cache_subpath = classmethod(subpath)
 
 
 def _limits(opening: Opening) -> None:

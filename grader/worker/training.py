@@ -38,11 +38,12 @@ def train(
     arrays: list[torch.Tensor],
     parcel: Parcel,
     interim: Callable[[Answer], None],
+    objects: dict[str, object],
 ) -> Trained:
     """Seed, build the network, train it, and send its outputs after each epoch.
 
     The loop is called as `train(net, images, labels, epochs, on_epoch)`, and calls
-    `on_epoch(epoch, loss, accuracy)` itself.
+    `on_epoch(epoch, loss, accuracy)` itself. The network stays among the session's `objects`.
     """
     images, labels, *evaluations = arrays
     if request.seeding is not None:
@@ -66,6 +67,7 @@ def train(
 
     given = channels_first(images).contiguous() if request.augments else normalised(images, request)
     getattr(module, request.handle)(network, given, labels.long(), request.epochs, on_epoch)
+    objects[request.kept] = network.cpu()
     return Trained(reported, [parcel.output(values) for values in logits()])
 
 

@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import socket
+from math import inf
 
 import psutil
 
@@ -18,7 +19,7 @@ from .channel import receive_exactly
 from .envelopes import decode_opening
 from .forbid import Denial, Rules
 from .protocol import EXIT_STATUS, PREFIX, lengths
-
+from .walls import Walls
 
 
 def preload(packages: list[str]) -> None:
@@ -30,12 +31,12 @@ def preload(packages: list[str]) -> None:
             continue
 
 
-def serve(control: socket.socket) -> None:
+def serve(control: socket.socket, walls: Walls) -> None:
     """Fork a session per opening until the control connection is closed.
 
     Forbidden operators are denied before the fork, so that consecutive sessions under the
-    same rules share the work. With an opening come three descriptors: the session's connection, the pipe for what
-    it prints, and a pipe that this process writes the session's exit status to.
+    same rules share the work. With an opening come three descriptors: the session's connection,
+    the pipe for what it prints, and a pipe that this process writes the session's exit status to.
     """
     linux.adopt_orphans()
     wake, waker = socket.socketpair()
@@ -45,7 +46,7 @@ def serve(control: socket.socket) -> None:
     signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
     gc.collect()
     gc.freeze()  # so that a collection in a session does not copy every page
-    statuses: dict[int, int] = {}
+    statuses: dict[int, tuple[int, float]] = {}  # process -> descriptor to tell, CPU seconds allowed
     denial = Denial(Rules())
     control.sendall(b"+")
     while True:
@@ -63,30 +64,35 @@ def serve(control: socket.socket) -> None:
             if denial.rules != rules:
                 denial.remove()
                 denial = Denial(rules)
+            walls.before_fork()
             pid = os.fork()
             if pid == 0:
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                session_process.run(opening, denial, *descriptors[:2])
-            statuses[pid] = descriptors[2]
+                session_process.run(opening, walls, denial, *descriptors[:2])
+            statuses[pid] = descriptors[2], opening.limits.get("CPU", inf)
             for descriptor in descriptors[:2]:
                 os.close(descriptor)
     _end_descendants()
 
 
-def _reap(statuses: dict[int, int]) -> None:
+def _reap(statuses: dict[int, tuple[int, float]]) -> None:
     """Collect the dead; pass on how a session ended."""
     while True:
         try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+            pid, status, used = os.wait4(-1, os.WNOHANG)
         except ChildProcessError:
             return
         if pid == 0:
             return
         if pid in statuses:
-            descriptor = statuses.pop(pid)
+            descriptor, allowed = statuses.pop(pid)
+            code = os.waitstatus_to_exitcode(status)
+            # Process 1 of a namespace is not sent SIGXCPU first, but killed at once.
+            if code == -signal.SIGKILL and used.ru_utime + used.ru_stime >= allowed:
+                code = -signal.SIGXCPU
             try:
-                os.write(descriptor, EXIT_STATUS.pack(os.waitstatus_to_exitcode(status)))
+                os.write(descriptor, EXIT_STATUS.pack(code))
             except BrokenPipeError:
                 pass  # the grader is no longer interested
             os.close(descriptor)

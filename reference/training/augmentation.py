@@ -28,6 +28,9 @@ class RandomCrops:
         scale: least and greatest area of a crop, as a share of the image's.
         ratio: least and greatest width / height of a crop.
         flip: probability that a crop is mirrored left to right.
+
+    Raises:
+        ValueError: a setting is out of its range.
     """
 
     size: int
@@ -36,7 +39,9 @@ class RandomCrops:
     flip: float = 0.5
 
     def __post_init__(self):
-        for name, (low, high), most in (("scale", self.scale, 1.0), ("ratio", self.ratio, math.inf)):
+        if self.size < 1:
+            raise ValueError(f"size: expected at least 1, found {self.size}")
+        for name, (low, high), most in (("scale", self.scale, 1.0), ("ratio", self.ratio, 1e6)):
             if not 0 < low <= high <= most:
                 raise ValueError(
                     f"{name}: expected 0 < low <= high <= {most:g}, found {(low, high)}"
@@ -45,7 +50,15 @@ class RandomCrops:
             raise ValueError(f"flip: expected a probability, found {self.flip}")
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Images (N, C, H, W) of any dtype → (N, C, size, size), float32, in the same units."""
+        """Images (N, C, H, W) of any dtype → (N, C, size, size), float32, in the same units.
+
+        Draws from torch's CPU generator: the boxes, then which ones to mirror.
+
+        Raises:
+            ValueError: not a batch of images.
+        """
+        if images.ndim != 4:
+            raise ValueError(f"images: expected (N, C, H, W), found {tuple(images.shape)}")
         boxes = self.boxes(len(images), *images.shape[2:]).to(images.device)
         mirrored = (torch.rand(len(images)) < self.flip).to(images.device)
         return resized_crops(images, boxes, mirrored, self.size)

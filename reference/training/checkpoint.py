@@ -1,7 +1,7 @@
 """A training that is killed anywhere goes on where its last whole epoch ended."""
 
 import io
-import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -45,18 +45,26 @@ class Checkpoint:
             how many epochs it has behind it; 0, and nothing changed, without a file.
 
         Raises:
-            ValueError: the file is no checkpoint, or of a run with other settings.
+            ValueError: the file is damaged or no checkpoint, or of a run with other settings or
+                parts; nothing has changed.
+            RuntimeError: a part does not take its state, such as a network of other layers.
         """
         if not self.path.exists():
             return 0
+        content = self.path.read_bytes()
         try:
-            state = torch.load(self.path, map_location="cpu", weights_only=True)
-            settings, epoch = state["settings"], state["epoch"]
-        except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError) as error:
+            # torch reads a file with wrong bits in it as if they were right; its zip has checksums.
+            spoilt = zipfile.ZipFile(io.BytesIO(content)).testzip()
+            if spoilt is not None:
+                raise ValueError(f"wrong checksum of {spoilt}")
+            state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+            settings, epoch, kept = dict(state["settings"]), int(state["epoch"]), dict(state["parts"])
+            random, random_cuda = state["random"], state["random_cuda"]
+        except Exception as error:  # a dozen kinds, by the place of the damage
             raise ValueError(
-                f"{self.path} is not a checkpoint of a training ({type(error).__name__}); "
-                "delete it to begin anew"
-            ) from None
+                f"{self.path}: expected the checkpoint of a training, found a file that cannot be "
+                f"read as one ({type(error).__name__}); delete it to begin anew"
+            ) from error
         other = [
             f"{name} = {settings.get(name)!r} there, {self.settings.get(name)!r} here"
             for name in sorted(settings.keys() | self.settings.keys())
@@ -67,9 +75,14 @@ class Checkpoint:
                 f"{self.path} is of another run ({'; '.join(other)}); go on with its settings, "
                 "or delete it to begin anew"
             )
+        if kept.keys() != self.parts.keys():
+            raise ValueError(
+                f"{self.path}: expected the state of {', '.join(self.parts)}, found that of "
+                f"{', '.join(kept)}; delete it to begin anew"
+            )
         for name, part in self.parts.items():
-            part.load_state_dict(state["parts"][name])
-        torch.set_rng_state(state["random"])
-        if torch.cuda.is_available() and state["random_cuda"]:
-            torch.cuda.set_rng_state_all(state["random_cuda"])
+            part.load_state_dict(kept[name])
+        torch.set_rng_state(random)
+        if torch.cuda.is_available() and random_cuda:
+            torch.cuda.set_rng_state_all(random_cuda)
         return epoch

@@ -43,10 +43,15 @@ class History:
         return sum(epoch.seconds for epoch in self.epochs)
 
     def draw(self, path: Path, title: str) -> None:
-        """Loss and accuracy of both sets against the epoch, as a PNG."""
+        """Loss and accuracy of both sets against the epoch, as a PNG.
+
+        Args:
+            path: of the picture; missing folders are made.
+            title: above it; says which set validates.
+        """
         numbers = range(1, len(self.epochs) + 1)
         figure = Figure(figsize=(9, 3.5), layout="constrained")
-        figure.suptitle(title)
+        figure.suptitle(title, parse_math=False)
         for axis, name, unit in zip(figure.subplots(1, 2), ("loss", "accuracy"), (1, 100), strict=True):
             for kind, prefix in (("training", "train"), ("validation", "val")):
                 values = [unit * getattr(epoch, f"{prefix}_{name}") for epoch in self.epochs]

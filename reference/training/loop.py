@@ -1,6 +1,6 @@
 """The training loop: one optimiser step per batch, one report per epoch."""
 
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Callable, Iterable
 
 import torch
 import torch.nn.functional as F
@@ -27,7 +27,7 @@ def fit(
         batches: yields (images, labels) anew at every iteration, one pass per epoch.
         optimizer: over the parameters of `net`.
         epochs: passes over the data, at least 1.
-        done: how many of them an interrupted run has behind it.
+        done: how many of them an interrupted run has behind it; training starts after those.
         schedule: stepped after every batch.
         compute: in which number format the net runs; the loss is float32 always.
         on_epoch: called as `on_epoch(epoch, loss, accuracy)` after each epoch, epoch from 1,
@@ -35,13 +35,11 @@ def fit(
             improves while they are gathered; dropout and batch-norm are in training mode.
 
     Raises:
-        ValueError: no epochs or no batches are asked for.
+        ValueError: no epochs are asked for, or there are no batches.
         FloatingPointError: the loss is no longer finite.
     """
     if epochs < 1:
         raise ValueError(f"epochs: expected at least 1, found {epochs}")
-    if isinstance(batches, Sized) and len(batches) == 0:
-        raise ValueError("batches: expected at least one batch, found an empty data set")
     for epoch in range(done + 1, epochs + 1):
         net.train()
         # Summed on the device: reading a number back per batch would stall a GPU.
@@ -58,6 +56,8 @@ def fit(
             loss_sum += loss.detach() * len(labels)
             correct += (logits.detach().argmax(1) == labels).sum()
             seen += len(labels)
+        if not seen:
+            raise ValueError(f"batches: expected at least one image, found none in epoch {epoch}")
         mean_loss, accuracy = float(loss_sum) / seen, int(correct) / seen
         if not mean_loss < float("inf"):
             raise FloatingPointError(

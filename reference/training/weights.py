@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
 
@@ -16,7 +17,7 @@ def save_half(net: nn.Module, path: Path) -> None:
     accuracy by a few images in ten thousand.
 
     Raises:
-        ValueError: a number that half precision cannot hold.
+        ValueError: a number that half precision cannot hold; the file is as it was.
     """
     state = {}
     for name, value in net.state_dict().items():
@@ -24,7 +25,7 @@ def save_half(net: nn.Module, path: Path) -> None:
         if value.is_floating_point():
             state[name] = state[name].half()
             if not torch.isfinite(state[name]).all():
-                raise ValueError(f"{name}: expected numbers within ±65504, found larger ones")
+                raise ValueError(f"{name}: expected finite numbers within ±65504, found others")
     atomic.write(path, save(state))
 
 
@@ -32,6 +33,11 @@ def load_into(net: nn.Module, path: Path) -> None:
     """Read the numbers of a network back, into the precision that it has.
 
     Raises:
+        ValueError: the file is damaged, or no safetensors.
         RuntimeError: they belong to a network of other layers; torch names the differences.
     """
-    net.load_state_dict(load(Path(path).read_bytes()))
+    try:
+        state = load(Path(path).read_bytes())
+    except SafetensorError as error:
+        raise ValueError(f"{path}: expected a network's numbers as safetensors, found: {error}") from None
+    net.load_state_dict(state)

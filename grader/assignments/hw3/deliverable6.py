@@ -5,7 +5,8 @@ The network that is attacked is written down in `grader.oracles.evasion`.
 
 from grader.checks import attacks
 from grader.checks.attacks import Task
-from grader.declaration import Check, Deliverable
+from grader.declaration import Check, Deliverable, Gathering
+from grader.exhibits import evasion
 from grader.worker.forbid import Rules
 
 SETTINGS = (("A", 8), ("A", 16), ("B", 8), ("B", 16))  # model, ε in pixel values
@@ -80,5 +81,10 @@ DELIVERABLE_6 = Deliverable(
             4,
             attacks.improves(IMPROVED, TARGETED, REACHED_IMPROVED, CHANCE),
         ),
+    ),
+    exhibits=(
+        Gathering("Task 1: success rate", evasion.rates("Untargeted attack", UNTARGETED), seconds=600),
+        Gathering("Tasks 2 and 3: success rate", evasion.rates("Targeted attacks, 1 → 8", TARGETED, IMPROVED), seconds=900),
+        Gathering("adversarial images", evasion.pictures(UNTARGETED, TARGETED, IMPROVED)),
     ),
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.worker import CONVOLUTION, FFT, POOLING, Reply, Rules, Session, Code, Worker, pack
+from grader.worker import CONVOLUTION, FFT, POOLING, Code, Isolation, Reply, Rules, Session, Worker, pack
 from grader.worker import messages as m
 
 RULES = Rules(operators=(CONVOLUTION, POOLING, FFT))
@@ -15,6 +15,13 @@ RULES = Rules(operators=(CONVOLUTION, POOLING, FFT))
 @pytest.fixture(scope="session")
 def worker() -> Iterator[Worker]:
     with Worker(preload=("torch", "numpy")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def plain() -> Iterator[Worker]:
+    """A worker without walls, for what a test must see from outside: process ids, files."""
+    with Worker(preload=(), isolation=Isolation("process")) as started:
         yield started
 
 

@@ -9,7 +9,7 @@ import psutil
 import pytest
 import torch
 
-from grader.worker import Limits, Session, Code, Worker, WorkerFailure
+from grader.worker import Code, Isolation, Limits, Session, Worker, WorkerFailure
 from grader.worker import messages as m
 
 from .conftest import call
@@ -59,7 +59,8 @@ def test_a_session_that_is_over_says_so_again(open_session):
 
 
 def test_a_signal_is_named(open_session):
-    failure = _failure(open_session("import os, signal\ndef f(): os.kill(os.getpid(), signal.SIGSEGV)"))
+    # A real fault: process 1 of a sandbox ignores signals that it sends itself.
+    failure = _failure(open_session("import ctypes\ndef f(): ctypes.string_at(1)"))
     assert failure.verdict == "killed" and "SIGSEGV" in failure.reason
 
 
@@ -94,8 +95,8 @@ def test_a_call_without_end_is_a_timeout(open_session):
     assert _failure(open_session("def f():\n    while True: pass"), wall=0.5).verdict == "timeout"
 
 
-def test_a_process_that_stops_itself_is_a_timeout(open_session):
-    session = open_session("import os, signal\ndef f(): os.kill(os.getpid(), signal.SIGSTOP)")
+def test_a_process_that_stops_itself_is_a_timeout(plain, write):
+    session = plain.session(write(mytorch="import os, signal\ndef f(): os.kill(os.getpid(), signal.SIGSTOP)"))
     assert _failure(session, wall=0.5).verdict == "timeout"
 
 
@@ -116,9 +117,9 @@ ORPHAN = """
 
 
 @pytest.mark.parametrize("leave", [True, False], ids=["its-session-ended-itself", "its-session-was-closed"])
-def test_orphans_that_left_the_process_group_are_ended(open_session, tmp_path: Path, leave: bool):
+def test_orphans_that_left_the_process_group_are_ended(plain, write, tmp_path: Path, leave: bool):
     file = tmp_path / "pid"
-    session = open_session(ORPHAN)
+    session = plain.session(write(mytorch=ORPHAN))
     if leave:
         failure = _failure(session, "f", str(file), True)
         assert failure.verdict == "error" and "exit status 0" in failure.reason
@@ -129,7 +130,7 @@ def test_orphans_that_left_the_process_group_are_ended(open_session, tmp_path: P
     assert not _living(_written_pid(file))
 
 
-def test_orphans_of_a_submission_that_killed_its_parent_are_ended(worker, write, tmp_path: Path):
+def test_orphans_of_a_submission_that_killed_its_parent_are_ended(plain, write, tmp_path: Path):
     file = tmp_path / "pid"
     source = ORPHAN + """
     def kill_parent(file):
@@ -138,24 +139,24 @@ def test_orphans_of_a_submission_that_killed_its_parent_are_ended(worker, write,
         os.kill(parent, signal.SIGKILL)
         time.sleep(60)
     """
-    failure = _failure(worker.session(write(mytorch=source)), "kill_parent", str(file))
+    failure = _failure(plain.session(write(mytorch=source)), "kill_parent", str(file))
     assert failure.verdict == "killed"
     assert not _living(_written_pid(file))
-    with worker.session(write(mytorch="def f(): return 1")) as session:  # on a new parent
+    with plain.session(write(mytorch="def f(): return 1")) as session:  # on a new parent
         assert call(session, "f").message.outputs[0].detail == "1"
 
 
-def test_a_stopped_parent_is_replaced(worker, write):
-    session = worker.session(write(mytorch="import os, signal\ndef f(): os.kill(os.getppid(), signal.SIGSTOP)"))
+def test_a_stopped_parent_is_replaced(plain, write):
+    session = plain.session(write(mytorch="import os, signal\ndef f(): os.kill(os.getppid(), signal.SIGSTOP)"))
     call(session, "f")
     session.close()
-    with worker.session(write(mytorch="def f(): return 1")) as session:
+    with plain.session(write(mytorch="def f(): return 1")) as session:
         assert call(session, "f").message.outputs[0].detail == "1"
 
 
 def test_closing_a_worker_leaves_no_process_and_no_file(write, tmp_path: Path):
     before = {process.pid for process in psutil.Process().children(recursive=True)}
-    worker = Worker(preload=(), scratch=tmp_path)
+    worker = Worker(preload=(), scratch=tmp_path, isolation=Isolation("process"))
     session = worker.session(write(mytorch="def f():\n    open('left', 'w').write('x')\n    while True: pass"))
     _failure(session, wall=2)
     worker.close()
@@ -168,7 +169,7 @@ def test_a_grader_that_is_killed_takes_its_workers_and_their_orphans_with_it(wri
     reader, writer = os.pipe()
     grader = os.fork()
     if grader == 0:
-        worker = Worker(preload=())
+        worker = Worker(preload=(), isolation=Isolation("process"))
         call(worker.session(submission), "f", str(file), False, wall=60)
         (zygote,) = psutil.Process().children()
         os.write(writer, f"{zygote.pid}".encode())
@@ -266,15 +267,15 @@ def test_a_submission_that_closes_descriptors_fails_alone(open_session, closing:
 
 @pytest.fixture(scope="module")
 def limited() -> Iterator[Worker]:
-    # An idle session that has torch imported holds about 400 MiB and maps 3 GiB.
+    # An idle session that has torch imported holds about 400 MiB.
     limits = Limits(
-        address_space=8 << 30, resident=900 << 20, processes=4, cpu_seconds=2, file_bytes=8 << 20
+        data=8 << 30, resident=900 << 20, processes=4, cpu_seconds=2, file_bytes=8 << 20
     )
     with Worker(preload=(), limits=limits) as worker:
         yield worker
 
 
-def test_memory_beyond_the_address_space_is_a_memory_error(limited, write):
+def test_memory_that_is_asked_for_at_once_beyond_the_limit_is_a_memory_error(limited, write):
     with limited.session(write(mytorch="def f(): return bytearray(16 << 30)")) as session:
         assert call(session, "f").message.type == "MemoryError"
 
@@ -314,8 +315,8 @@ def test_file_size_and_open_files_are_limited(limited, write):
         assert "Too many open files" in call(session, "open_many").message.message
 
 
-def test_a_request_that_is_not_read_does_not_block_the_grader(open_session):
-    session = open_session("import os, signal\ndef f(): pass\nos.kill(os.getpid(), signal.SIGSTOP)")
+def test_a_request_that_is_not_read_does_not_block_the_grader(plain, write):
+    session = plain.session(write(mytorch="import os, signal\ndef f(): pass\nos.kill(os.getpid(), signal.SIGSTOP)"))
     with pytest.raises(WorkerFailure, match="timeout"):
         session.request(m.Load("mytorch"), wall=0.3)
     source = """
@@ -323,7 +324,7 @@ def test_a_request_that_is_not_read_does_not_block_the_grader(open_session):
         def f(*args): threading.Thread(target=stop).start()
         def stop(): time.sleep(0.1); os.kill(os.getpid(), signal.SIGSTOP)
     """
-    session = open_session(source)
+    session = plain.session(write(mytorch=source))
     call(session, "f")
     time.sleep(0.5)
     with pytest.raises(WorkerFailure, match="timeout"):

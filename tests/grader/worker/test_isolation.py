@@ -50,11 +50,16 @@ def test_the_environment_is_empty_of_the_graders(open_session, monkeypatch):
 
 
 def test_the_working_folder_is_the_sessions_own_and_goes_with_it(open_session):
-    source = "import os\ndef f():\n    open('x', 'w').close()\n    return os.getcwd() + '|' + os.environ['TMPDIR']"
+    source = """
+    import os
+    def f():
+        open("x", "w").close()
+        return f"{os.path.realpath('x')}|{os.environ['TMPDIR']}|{os.listdir()}"
+    """
     with open_session(source) as session:
-        folder, temporary = call(session, "f").message.outputs[0].detail.strip("'").split("|")
-        assert Path(folder, "x").exists() and Path(temporary) == Path(folder)
-    assert not Path(folder).exists()
+        file, temporary, listed = call(session, "f").message.outputs[0].detail.strip('"').split("|")
+    assert Path(temporary) == Path(file).parent and "'x'" in listed
+    assert not Path(temporary).parent.exists()
 
 
 def test_modules_of_two_authors_work_together(worker, tmp_path: Path):
@@ -107,7 +112,8 @@ def test_a_file_named_like_torch_does_not_replace_it(write, worker):
         assert call(session, "f").arrays[0].tolist() == [1, 1]
 
 
-def test_sessions_share_nothing_but_the_jit_cache(worker, tmp_path: Path):
+@pytest.mark.parametrize("keeps", [True, False], ids=["trusted", "stranger"])
+def test_sessions_share_nothing_but_the_jit_cache_of_trusted_code(worker, tmp_path: Path, keeps: bool):
     cache = tmp_path / "cache"
     cache.mkdir()
     (tmp_path / "mytorch.py").write_text(
@@ -115,9 +121,9 @@ def test_sessions_share_nothing_but_the_jit_cache(worker, tmp_path: Path):
         "@njit(cache=True)\ndef twice(x): return 2 * x\n"
         "def f(): torch.marker = getattr(torch, 'marker', 0) + 1; return twice(torch.marker)\n"
     )
-    submission = Code({"mytorch": tmp_path / "mytorch.py"}, jit_cache=cache)
+    submission = Code({"mytorch": tmp_path / "mytorch.py"}, jit_cache=cache, keeps_jit_cache=keeps)
     for _ in range(2):
         with worker.session(submission) as session:
             assert call(session, "f", wall=60).message.outputs[0].detail == "2"
-    assert list(cache.rglob("*.nbi"))
+    assert bool(list(cache.rglob("*.nbi"))) == keeps
     assert not (tmp_path / "__pycache__").exists()

@@ -1,0 +1,1 @@
+"""What a report shows beside the verdicts: curves, pictures and maps, gathered as data in the result."""

@@ -1,0 +1,80 @@
+"""Jobs that stand in for grading: they end at once, or the way a test wants them to."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import msgspec
+
+from grader.classroom.jobs import Job, Report
+from grader.result import CheckResult, DeliverableResult, Result
+
+
+def result(student: str = "alice", earned: float = 3.0, number: int = 1, scores=None, verdict: str = "pass") -> Result:
+    """A result of one check of 4 points."""
+    check = CheckResult("a.check", "a check", 4.0, earned, verdict, "", 0.1, scores or {})
+    return Result(
+        assignment="hw3", submission=student, digest="ab" * 32, data="none", data_source="", data_digest="", seed=1,
+        isolation="process", started="2026-01-02T03:04:05Z", seconds=1.0, versions={}, hardware="",
+        deliverables=[DeliverableResult(number, "a deliverable", [check])],
+    )  # fmt: skip
+
+
+def report(student: str = "alice", **options) -> bytes:
+    """What a job that graded `result` returns."""
+    graded = msgspec.Raw(msgspec.json.encode(result(student, **options)))
+    return msgspec.json.encode(Report("graded", "", [], graded, 1.5, 0.5, 1.0))
+
+
+def graded(job: Job, say) -> bytes:
+    """Notes that it ran, beside the class's results, and ends."""
+    noted(job)
+    say("deliverable 1")
+    return report(job.student)
+
+
+def noted(job: Job) -> int:
+    """How often a job of this student has run, this time included."""
+    log = Path(job.archive).parent.parent / "ran.log"
+    with open(log, "a") as file:
+        file.write(f"{job.student} {job.options.seed}\n")
+    return [line.split()[0] for line in log.read_text().splitlines()].count(job.student)
+
+
+def slow(job: Job, say) -> bytes:
+    """Takes half a second."""
+    time.sleep(0.5)
+    return graded(job, say)
+
+
+def killed_once(job: Job, say) -> bytes:
+    """Loses its process the first time."""
+    if noted(job) == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return report(job.student)
+
+
+def mallory_kills(job: Job, say) -> bytes:
+    """Mallory's job always loses its process; all others are graded."""
+    if job.student == "mallory":
+        noted(job)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return graded(job, say)
+
+
+def raises(job: Job, say) -> bytes:
+    """A fault of the grader."""
+    raise ZeroDivisionError("by us")
+
+
+def endless(job: Job, say) -> bytes:
+    """Tells its process id, and sleeps."""
+    say(str(os.getpid()))
+    time.sleep(600)
+    return b""
+
+
+def other_version(job: Job, say) -> bytes:
+    """Ends in bytes that are no report."""
+    return b'{"state": "graded", "more": 1}'
