@@ -22,7 +22,8 @@ from grader.report import terminal
 from grader.report.files import ALWAYS, FACES, report, write_faces, write_files
 from grader.runner import Options, grade, limits_for
 from grader.submission import SubmissionError
-from grader.worker import Worker
+from grader.worker import IsolationError, Worker
+from grader.worker.isolation import TIERS, choose
 
 DESCRIPTION = """\
 Grade a submission, or make what students get.
@@ -83,20 +84,24 @@ def main(argv: list[str] | None = None) -> int:
             data=arguments.data,
             data_root=arguments.data_root,
             mirrors=tuple(arguments.mirrors),
+            isolation=arguments.isolation,
         )
+        _check_isolation(arguments)
         if arguments.submissions and arguments.submission != "reference":
             raise ValueError(f"expected one submission ({arguments.submission}) or --submissions, found both")
         if not arguments.submissions:
             threads = torch.get_num_threads()
             with (
-                Worker(threads=threads, limits=limits_for(options, threads)) as worker,
+                Worker(
+                    threads=threads, limits=limits_for(options, threads), isolation=options.isolation
+                ) as worker,
                 Progress(Console(stderr=True)) as progress,
             ):
                 graded = grade(assignment, arguments.submission, options, worker, progress)
     except KeyboardInterrupt:
         Console(stderr=True).print("interrupted: no result was written; start it again", style="bold red")
         return 130
-    except (SubmissionError, DataError, ValueError) as error:
+    except (SubmissionError, DataError, IsolationError, ValueError) as error:
         Console(stderr=True).print(
             Text("nothing was graded: ", style="bold red").append(str(error), style="default"),
             soft_wrap=True,
@@ -166,7 +171,26 @@ def _add_grade(commands, assignment: Assignment) -> None:
         help="where the data sets lie (default: $CHALKBENCH_DATA, then ./data)")  # fmt: skip
     add("--from", dest="mirrors", type=Path, action="append", default=[], metavar="DIR",
         help="a folder with copies of the data sets, used before any download")  # fmt: skip
+    add("--isolation", choices=("auto", *TIERS), default="auto",
+        help="what stands around submitted code; auto is the strongest tier that holds here, see "
+        "docs/security.md (default: auto)")  # fmt: skip
+    add("--require-isolation", action="store_true",
+        help="refuse to grade where submitted code would run without a sandbox around it")  # fmt: skip
     grader.classroom.command.add_options(grade_parser)
+
+
+def _check_isolation(arguments: argparse.Namespace) -> None:
+    """Refuse a tier that does not hold, or that is too weak for what was asked; warn below a sandbox."""
+    isolation = choose(arguments.isolation)
+    if isolation.sandboxed:
+        return
+    wanted = "install bubblewrap, or allow user namespaces (docs/security.md)"
+    if arguments.require_isolation:
+        raise IsolationError(f"--require-isolation: only tier {isolation.name} holds here; {wanted}")
+    Console(stderr=True).print(
+        Text(f"isolation {isolation.name}: for self-checks and code you trust; for strangers' code {wanted}", "yellow"),
+        soft_wrap=True,
+    )
 
 
 def _check_writable(option: str, path: Path) -> None:

@@ -44,6 +44,7 @@ class Options:
         data: "auto", "real" or "synthetic", as `data_scripts.load` takes it.
         data_root: folder of the data sets, None for the usual places.
         mirrors: folders with copies of them.
+        isolation: tier that submitted code runs in, as `grader.worker.isolation.choose` takes it.
     """
 
     deliverables: tuple[int, ...]
@@ -56,6 +57,7 @@ class Options:
     data: str = "auto"
     data_root: Path | None = None
     mirrors: tuple[Path, ...] = ()
+    isolation: str = "auto"
 
 
 def limits_for(options: Options, threads: int) -> Limits:
@@ -193,15 +195,14 @@ def _grade_deliverable(
     progress.deliverable(title, len(deliverable.checks) + len(gatherings))
     weights = submission.weights(deliverable.folder, deliverable.weights) if deliverable.weights else []
     key = ""
-    if deliverable.cached and not options.fresh:
+    if deliverable.cached and not options.fresh and not gatherings:  # exhibits are never kept
         key = result_cache.key(
             assignment=assignment.name, deliverable=deliverable.number,
             checks=[(check.id, check.points, check.seconds) for check in deliverable.checks],
             sources=[source.digest for source in sources], counted=counted,
             weights={path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in weights},
             data=data().digest if deliverable.data else "", seed=seed, epochs=options.epochs,
-            training=options.whole_training, exhibits=[gathering.title for gathering in gatherings],
-            isolation=worker.isolation.name, versions=versions(),
+            training=options.whole_training, isolation=worker.isolation.name, versions=versions(),
         )  # fmt: skip
         kept = result_cache.restore(key)
         if kept is not None:

@@ -35,6 +35,8 @@ def all_cases(
             try:
                 reason = judge(case, answer(bench, case))
             except Judged as judged:
+                if judged.outcome.verdict == "invalid":
+                    raise  # the reason names the line; each further try would take a fresh session
                 return judged.outcome
             return Outcome("fail", reason) if reason else None
 

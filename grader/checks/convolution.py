@@ -136,6 +136,8 @@ def initialisation(bench: Bench) -> Outcome:
         _build(bench, case)
         reply = bench.ask(MODULE, GetParameters(handle="layer"))
         slot = _roles(replies.expect(reply, Parameters).parameters, case)["weight"]
+        if slot.index is None:
+            return Outcome("fail", "a fresh weight has no values that can be read: is it on the meta device?")
         weight = reply.arrays[slot.index].double()
         if not torch.isfinite(weight).all():
             return Outcome("fail", "a fresh weight has values that are not finite: uninitialised?")

@@ -89,6 +89,9 @@ def computes(figure: Figure1):
         names = figure1.match(figure, {slot.name: tuple(slot.shape) for slot in slots})
         if isinstance(names, str):
             return Outcome("fail", f"cannot be compared with Figure 1: {names}")
+        unread = [slot.name for slot in slots if slot.index is None]
+        if unread:
+            return Outcome("fail", f"the values of {', '.join(unread)} cannot be read: on the meta device?")
         values = {slot.name: reply.arrays[slot.index] for slot in slots}
         generator = torch.Generator().manual_seed(bench.check_seed("images"))
         images = torch.randn(_image_shape(figure, 4), generator=generator)

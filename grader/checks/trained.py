@@ -81,6 +81,7 @@ class Trained:
         except WorkerFailure as failure:
             bench.shared["untrained"] = f"the training ended early: {failure.reason}"
             raise
+        bench.shared["measured"] = measured
         fault = reporting_fault(measured, whole.epochs if whole else self.trial.epochs)
         if fault:
             return Outcome("fail", fault)

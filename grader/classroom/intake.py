@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from grader.classroom.members import CHUNK, Member, Unreadable, explained, is_archive, opened
+from grader.classroom.members import ARCHIVE, CHUNK, Member, Unreadable, explained, is_archive, opened
 from grader.submission import MOST_ENTRIES, passed_over
 
 MIB = 1 << 20
@@ -67,7 +67,7 @@ def unpack(archive: Path, folder: Path) -> list[str]:
             _unpack(path, inside, intake)
             path.unlink()
             # By the name that the student gave it: a deliverable1-2.zip is the folder deliverable1-2.
-            plain = path.with_name(re.sub(r"(\.tar)?\.\w+$", "", path.name))
+            plain = path.with_name(ARCHIVE.fullmatch(path.name)["stem"])
             inside.rename(path if plain.exists() else plain)
     else:
         if _files(folder)[0] and not _files(folder)[1]:
@@ -127,10 +127,15 @@ def taken(members: Iterator[Member], left_out: list[str]) -> Iterator[tuple[tupl
             raise Unreadable(f"holds {shown} as a file and as a folder; keep one of them")
         seen.add(parts)
         folders |= above
-        if member.size > LARGEST_FILE:
+        if is_too_large(member):
             left_out.append(f"{shown} ({member.size / MIB:,.0f} MB)")
             continue
         yield parts, member
+
+
+def is_too_large(member: Member) -> bool:
+    """Whether a file is left out; an archive may hold all that is handed in, and is looked into."""
+    return member.size > LARGEST_FILE and not ARCHIVE.fullmatch(member.name)
 
 
 def content(member: Member, most: int) -> Iterator[bytes]:
@@ -164,7 +169,7 @@ def _unpack(archive: Path, folder: Path, intake: _Intake) -> None:
             path = folder.joinpath(*parts)
             path.parent.mkdir(parents=True, exist_ok=True)
             with open(path, "xb") as file:
-                for piece in content(member, min(LARGEST_FILE, LARGEST - intake.bytes)):
+                for piece in content(member, LARGEST - intake.bytes):
                     intake.bytes += len(piece)
                     expanded = intake.bytes - began
                     if expanded > RATIO_FROM and expanded > RATIO * packed:
@@ -179,7 +184,7 @@ def _files(folder: Path) -> tuple[list[Path], list[Path]]:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     sources = [path for path in files if path.suffix == ".py"]
     # By their endings first: a .docx or a .pt is a zip by its content, too.
-    named = [path for path in files if re.search(r"\.(zip|tar|tgz|tbz2?|txz|gz|bz2|xz|rar|7z)$", path.name.lower())]
+    named = [path for path in files if ARCHIVE.fullmatch(path.name)]
     return [path for path in named if is_archive(path)], sources
 
 

@@ -36,6 +36,7 @@ class Job:
         archive: the packed material; a path where the job runs on this machine.
         options: how to grade; the seed is set.
         threads: that the grader and the submission's process each compute with.
+        isolation: tier, as `grader.worker.Worker` takes it.
     """
 
     student: str
@@ -44,6 +45,7 @@ class Job:
     archive: Path | bytes
     options: Options
     threads: int
+    isolation: str = "auto"
 
 
 class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -102,7 +104,8 @@ def run(job: Job, say: Callable[[str], None]) -> bytes:
         place.mkdir(parents=True)
         try:
             notes = unpack(archive, place)
-            with MeteredWorker(threads=job.threads, limits=limits_for(job.options, job.threads)) as worker:
+            limits = limits_for(job.options, job.threads)
+            with MeteredWorker(threads=job.threads, limits=limits, isolation=job.isolation) as worker:
                 result = grade(ASSIGNMENTS[job.assignment], str(place), job.options, worker, Progress(say))
                 waited = worker.waited
         except (Unreadable, SubmissionError) as error:

@@ -23,6 +23,7 @@ from grader.classroom.jobs import Job, Task
 
 LARGEST_REPORT = 256 << 20  # bytes
 PATIENCE = 5.0  # seconds that a job gets to clean up when it is stopped
+PASSABLE = 0o711
 SAID, DONE, FAILED = b"s", b"d", b"f"  # first byte of what a job's process sends
 
 
@@ -36,9 +37,7 @@ class _Running:
     until: float  # time.monotonic() after which it is stopped
 
 
-def run_all(
-    jobs: Iterator[Job], task: Task, *, at_once: int, seconds: float, scratch: Path
-) -> Iterator[Event]:
+def run_all(jobs: Iterator[Job], task: Task, *, at_once: int, seconds: float) -> Iterator[Event]:
     """Run jobs, and tell what happens to them.
 
     A job whose process is lost is run once more. Closing the iterator stops what is running.
@@ -48,8 +47,10 @@ def run_all(
         task: what is done with each; a function that another process can import.
         at_once: processes.
         seconds: that a job may take; far more than its checks' limits together.
-        scratch: folder for all temporary files of the jobs, emptied as they end.
     """
+    # Not below the class's folder: sessions may run as another user, who must be able to pass.
+    scratch = Path(tempfile.mkdtemp(prefix="chalkbench-class-"))
+    scratch.chmod(PASSABLE)
     context = _context()
     running: dict[Connection, _Running] = {}
     again: list[tuple[Job, int]] = []
@@ -72,31 +73,42 @@ def run_all(
                     yield Said(one.job, message[1:].decode("utf-8", "replace"))
                     continue
                 del running[connection]
+                printed = _printed(one.scratch)
                 _stop([one])
                 if message[:1] == DONE:
                     yield Ended(one.job, message[1:], attempts=one.attempt)
                 else:
-                    yield from _lost(one, message[1:].decode("utf-8", "replace"), again)
+                    yield from _lost(one, message[1:].decode("utf-8", "replace"), again, printed)
             for one in [one for one in running.values() if time.monotonic() > one.until]:
                 del running[one.connection]
                 _stop([one])
                 yield from _lost(one, f"no result within {seconds:.0f} s", again)
     finally:
         _stop(list(running.values()))
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _lost(one: _Running, reason: str, again: list) -> Iterator[Event]:
+def _lost(one: _Running, reason: str, again: list, printed: str = "") -> Iterator[Event]:
     if not reason:
         status = one.process.exitcode
         how = "its process ended" if status is None else f"its process ended with status {status}"
         if status is not None and status < 0:
             how = f"its process was killed ({signal.Signals(-status).name})"
-        reason = f"{how}; the machine may be short of memory"
+        reason = f"{how}; the machine may be short of memory" + (f"; it printed: {printed}" if printed else "")
     if one.attempt < ATTEMPTS:
         again.append((one.job, one.attempt + 1))
-        yield Said(one.job, f"{reason.splitlines()[-1]}: it is run once more")
+        yield Said(one.job, f"{reason.splitlines()[0]}: it is run once more")
     else:
         yield Ended(one.job, None, reason, one.attempt)
+
+
+def _printed(scratch: Path) -> str:
+    """The last line that a job's process printed to stderr, where it left one."""
+    try:
+        lines = (scratch / "stderr").read_text(errors="replace").split("\n")
+    except OSError:
+        return ""
+    return next((line for line in reversed(lines) if line.strip()), "")[:300]
 
 
 def _context():
@@ -113,8 +125,8 @@ def _context():
 
 
 def _start(context, task: Task, job: Job, attempt: int, seconds: float, scratch: Path) -> _Running:
-    scratch.mkdir(parents=True, exist_ok=True)
     own = Path(tempfile.mkdtemp(prefix=f"{job.slug}-", dir=scratch))
+    own.chmod(PASSABLE)
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_grade, args=(task, job, theirs, own), name=job.slug)
     process.start()
@@ -165,6 +177,11 @@ def _grade(task: Task, job: Job, connection: Connection, scratch: Path) -> None:
             connection.send_bytes(FAILED + f"the grader itself failed:\n{told}".encode("utf-8", "replace"))
     else:
         connection.send_bytes(DONE + report)
+    finally:
+        # The class does so, too, if it is still there.
+        shutil.rmtree(scratch, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            scratch.parent.rmdir()  # the last one out
 
 
 def _end_with_parent() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.classroom.intake import LARGEST, LARGEST_FILE, MOST_LISTED, content
+from grader.classroom.intake import LARGEST, MOST_LISTED, content, is_too_large
 from grader.classroom.members import Member, Unreadable
 from grader.classroom.roster import HandIn
 from grader.submission import passed_over
@@ -52,7 +52,7 @@ def _pass(hand_in: HandIn, archive: tarfile.TarFile | None) -> Packed:
     for member in _counting(hand_in):
         name = member.name.encode("utf-8", "surrogateescape")
         digest.update(len(name).to_bytes(8, "big") + name + member.kind.encode() + member.size.to_bytes(8, "big"))
-        if member.kind == "file" and member.size > LARGEST_FILE:
+        if member.kind == "file" and is_too_large(member):
             notes.append(f"left out: {member.name} ({member.size >> 20:,} MB)")
             continue
         info = tarfile.TarInfo(member.name)

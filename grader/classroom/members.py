@@ -8,6 +8,7 @@ import bz2
 import gzip
 import lzma
 import os
+import re
 import stat
 import tarfile
 import zipfile
@@ -30,6 +31,7 @@ DAMAGE = (
     OSError, NotImplementedError, RuntimeError, ValueError, UnicodeError,
 )  # fmt: skip
 
+ARCHIVE = re.compile(r"(?P<stem>.+?)(\.tar)?\.(zip|tar|tgz|tbz2?|txz|gz|bz2|xz|rar|7z)", re.IGNORECASE)
 UNREADABLE = {b"Rar!": "a RAR archive", b"7z\xbc\xaf": "a 7-Zip archive"}  # by their first bytes
 
 

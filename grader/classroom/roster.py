@@ -18,13 +18,12 @@ from pathlib import PurePosixPath
 
 import yaml
 
-from grader.classroom.members import Member, Unreadable
+from grader.classroom.members import ARCHIVE, Member, Unreadable
 
 METADATA = "submission_metadata.yml"
 MOST_METADATA = 64 << 20  # bytes; a class of a thousand with all earlier scores has ten million
 MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(?P<plugin>[a-z]+)_?(?P<file>.*)")
 CANVAS = re.compile(r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<user>\d+)_(?P<submission>\d+)_(?P<file>.+)")
-ARCHIVE = re.compile(r"(?P<stem>.+?)(\.tar)?\.(zip|tar|tgz|tbz2?|txz|gz|bz2|xz|rar|7z)", re.IGNORECASE)
 # Of the file systems, mail programs and zip programs of this world.
 LITTER = ("__MACOSX", "Thumbs.db", "desktop.ini")
 

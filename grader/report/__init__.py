@@ -1,1 +1,1 @@
-"""The faces of a result: on the terminal, as JSON, as plots."""
+"""The faces of a result: on the terminal, as JSON, as plots, as a report, and as what other services read."""

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from grader.exhibits.curves import curves_of
 from grader.exhibits.kinds import Curve, Curves, Exhibit, Mapped, Maps, Missing, Picture, Pictures, Rates
-from grader.report.figures import Draw, Theme, curves_of, draw_curves, draw_rates, summary
+from grader.report.figures import Draw, Theme, draw_curves, draw_rates, summary
 from grader.result import DeliverableResult
 
 if TYPE_CHECKING:
@@ -95,8 +96,9 @@ def blocks(deliverable: DeliverableResult) -> Iterator[Block]:
     """Everything to show of a deliverable beside its checks, in order."""
     training = deliverable.training
     if training is not None and training.epochs:
+        count = len(training.epochs)
         note = (
-            f"{len(training.epochs)} epochs on {training.train_size:,} images in {training.seconds:.0f} s, measured "
+            f"{count} epoch{'' if count == 1 else 's'} on {training.train_size:,} images in {training.seconds:.0f} s, measured "
             f"by the grader from logits. {VALIDATION}"
         )
         yield _curves("Training", note, curves_of(training), training.required_accuracy)

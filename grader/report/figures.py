@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from grader.exhibits.kinds import Curve, RateCurve, Rates
 from grader.oracles.accuracy import Accuracy
 from grader.report.text import clean
-from grader.result import Training
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,25 +40,6 @@ DARK = Theme("#161b22", "#e6edf3", "#56B4E9", "#E69F00")
 Draw = Callable[["Figure", Theme], None]
 
 
-def curves_of(training: Training) -> list[Curve]:
-    """A training as the grader measured it, as curves."""
-    sample = f"{training.train_sample:,} of {training.train_size:,} images"
-    sets = (
-        ("train", "training", f"training ({sample})"),
-        ("val", "validation", f"validation ({training.val_size:,} test images)"),
-    )
-    return [
-        Curve(
-            quantity,
-            images,
-            label,
-            [getattr(epoch, f"{prefix}_{quantity}") for epoch in training.epochs],
-        )
-        for quantity in ("loss", "accuracy")
-        for prefix, images, label in sets
-    ]
-
-
 def draw_curves(
     figure: Figure, curves: Sequence[Curve], required: float | None, theme: Theme = LIGHT
 ) -> None:
@@ -71,6 +51,7 @@ def draw_curves(
         required: validation accuracy that is asked for, in [0, 1]; None for no line.
         theme: its colours.
     """
+    figure.get_layout_engine().set(wspace=0.06, w_pad=0.06, h_pad=0.06)
     high = figure.get_figheight() > figure.get_figwidth()
     loss, accuracy = figure.subplots(2, 1) if high else figure.subplots(1, 2)
     styles = {
@@ -185,7 +166,7 @@ def _finish(axes: Axes, theme: Theme, *, columns: int) -> None:
     axes.grid(alpha=0.3)
     axes.set_facecolor(theme.paper)
     legend = axes.legend(
-        fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.18), frameon=False, ncols=columns
+        fontsize=7.5, loc="upper center", bbox_to_anchor=(0.5, -0.18), frameon=False, ncols=columns
     )
     for text in legend.get_texts():
         # A "$" would otherwise be read as the start of a formula.

@@ -17,6 +17,10 @@ FACES = {
     "plots": "plots",
     "html": "html",
     "pdf": "pdf",
+    "junit": "junit",
+    "gradescope": "gradescope",
+    "csv": "table",
+    "autolab": "autolab",
 }
 # Written by every run, named after the result's JSON.
 ALWAYS = ("json", "plots")

@@ -90,12 +90,12 @@ class _Sheet(FPDF):
 
     def footer(self) -> None:
         """Called by fpdf2 at the end of each page."""
-        self.set_y(-BOTTOM + 5)
+        self.set_xy(MARGIN, self.h - BOTTOM + 5)  # also where the page ended within something indented
         self._font(7.5, colour=SOFT)
         left = f"{self._result.assignment}: {facts.who(self._result)}"
         if self._result.data == "synthetic":
             left = f"SYNTHETIC DATA   {left}"
-        self.cell(self.epw - 25, 5, self._fit(left, 90))
+        self.cell(self.w - 2 * MARGIN - 25, 5, self._fit(left, 90))
         self.cell(25, 5, f"{self.page_no()} / {{nb}}", align="R")
 
     # -------------------------------------------------------------------- parts

@@ -7,7 +7,8 @@ import io
 from pathlib import Path
 
 from data_scripts import atomic
-from grader.report.figures import curves_of, draw_curves
+from grader.exhibits.curves import curves_of
+from grader.report.figures import draw_curves
 from grader.report.text import clean
 from grader.result import Result, Training
 

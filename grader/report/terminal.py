@@ -26,7 +26,12 @@ STYLES = {
 }
 
 ISOLATION = {
+    "bwrap": "no network, no other process, no file but Python's and its own",
+    "bwrap+user": "no network, no other process, no file but Python's and its own, another user's id",
+    "unshare": "no network, no other process; files that the grader's user may read can be read",
+    "unshare+user": "no network, no other process, another user's id; files open to all can be read",
     "process": "a process of its own, no sandbox around it: for self-checks and code you trust",
+    "process+user": "a process of its own under another user's id, no sandbox around it",
 }
 
 
@@ -50,6 +55,9 @@ def render(result: Result, console: Console) -> None:
         for line in _reasons(main, beside):
             console.print(line)
         for run in [main, *beside]:
+            if run.kept:
+                said = f"  kept from the run of {clean(run.kept)}: the same files, data, seed and versions"
+                console.print(Text(said, style="dim"))
             if run.training is not None and run.training.epochs:
                 console.print(_training_line(run.training, run.swap, result.data), style="dim")
         console.print()

@@ -47,6 +47,8 @@ class Opening:
     limits: dict[str, int]  # resource (RLIMIT_ name without the prefix) -> value
     operators: tuple[str, ...]
     allowed: tuple[str, ...]
+    modules: tuple[str, ...]
+    functions: tuple[str, ...]
 
 
 decode_request = msgspec.json.Decoder(RequestHeader).decode

@@ -9,15 +9,18 @@ Used in the worker, where it stays for the life of the process, and by `tests/` 
 context manager.
 """
 
+import ctypes
 import os
 import re
 import sys
 import warnings
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from linecache import getline
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 
@@ -48,11 +51,15 @@ class Rules:
         allowed: regular expressions; an operator whose whole bare name matches is not.
         sources: regular expressions for `grader.worker.sources`; a name whose whole dotted
             path matches (`torch.nn.functional.conv2d`) is reported where it is written.
+        modules: of other packages, which a session cannot import ("scipy.signal").
+        functions: of other packages, which raise in a session ("numpy.convolve").
     """
 
     operators: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    functions: tuple[str, ...] = ()
 
 
 class ForbiddenOperator(RuntimeError):
@@ -118,6 +125,30 @@ class Denial:
                 self._deny(full)
                 self._denied.add(full)
 
+    def make_final(self) -> None:
+        """Let nothing in this process lead to what would put the kernels back, not even `gc`.
+
+        Destroying a library's handle does it, and a finalizer of torch's would. The handles are
+        C++ objects that the garbage collector does not know; with one reference more and no owner
+        they stay for ever.
+        """
+        kept = list(self._libraries.values())
+        for finalizer in list(weakref.finalize._registry):
+            about = finalizer.peek()
+            if about is not None and any(about[0] is library for library in kept):
+                finalizer.detach()
+        for library in kept:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(library.m))
+            library.m = None
+        self._libraries.clear()
+
+    def refuse(self, name: str) -> NoReturn:
+        """Record that `name` was reached, and raise."""
+        hit = self._hit(name)
+        if len(self.hits) < HITS:
+            self.hits.append(hit)
+        raise ForbiddenOperator(f"{hit} is not allowed in this deliverable")
+
     def remove(self) -> None:
         """Put the operators' own kernels back."""
         for library in self._libraries.values():
@@ -130,10 +161,7 @@ class Denial:
         name = f"{namespace}::{operator.partition('.')[0]}"
 
         def refuse(*args: object, **kwargs: object) -> None:
-            hit = self._hit(name)
-            if len(self.hits) < HITS:
-                self.hits.append(hit)
-            raise ForbiddenOperator(f"the torch operator {hit} is not allowed in this deliverable")
+            self.refuse(name)
 
         if namespace not in self._libraries:
             self._libraries[namespace] = torch.library.Library(namespace, "IMPL")

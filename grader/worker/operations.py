@@ -144,6 +144,7 @@ class Operations:
         if len(torch.ops.loaded_libraries) != self._libraries:  # torchvision brings a convolution
             self._libraries = len(torch.ops.loaded_libraries)
             self._denial.install()
+            self._denial.make_final()
         return module
 
     def _object(self, handle: str) -> object:

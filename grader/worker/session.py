@@ -16,6 +16,7 @@ from .envelopes import ReplyHeader, RequestHeader, decode_reply, encode
 from .failures import LOST, Verdict, WorkerFailure, death
 from .limits import Limits
 from .messages import Hit, Message, Request
+from .naming import check_named
 from .processes import Usage
 from .protocol import EXIT_STATUS, Array, ProtocolError, array_spec, clean, frame, raw_bytes, split
 from .reception import Incoming
@@ -113,7 +114,7 @@ class Session:
         try:
             for _ in range(most):
                 self._exchange(outgoing, deadline, wall, reply_bytes)
-                reply, final = self._take(token)
+                reply, final = self._take(token, len(arrays))
                 yield reply
                 if final:
                     return
@@ -187,7 +188,7 @@ class Session:
                 if not incoming.complete:
                     raise death(self._exit)
 
-    def _take(self, token: str) -> tuple[Reply, bool]:
+    def _take(self, token: str, sent: int) -> tuple[Reply, bool]:
         """Decode the frame that has come, and make room for the next."""
         incoming, self._received = self._received, Incoming(0)
         try:
@@ -196,6 +197,7 @@ class Session:
             raise ProtocolError(f"a header that is no message: {error}") from None
         if header.id != token:
             raise ProtocolError("a reply that belongs to no request")
+        check_named(header.message, len(header.arrays), sent)
         return Reply(header.message, split(header.arrays, incoming.payload), header.hits), header.final
 
     def _write(self, outgoing: list[memoryview]) -> None:

@@ -33,12 +33,17 @@ def run(opening: Opening, walls: Walls, denial: Denial, connection: int, output:
     try:
         _descriptors(connection, output)
         writable = [opening.jit_cache] if opening.keeps_jit_cache else []
-        walls.enter(opening.scratch, opening.scratch_bytes, opening.scratch_files, writable)
+        hidden = modules.folders_of(opening.modules)
+        walls.enter(
+            opening.scratch, opening.scratch_bytes, opening.scratch_files, writable=writable, hidden=hidden
+        )
         linux.die_with_parent()
         os.chdir(opening.scratch)
         _environment(opening, _jit_cache(opening))
         _limits(opening)
-        denial.folders = modules.install(opening.files, opening.packages)
+        denial.make_final()
+        denial.folders = modules.install(opening.files, opening.packages, opening.modules, denial.refuse)
+        modules.replace(opening.functions, denial.refuse)
         _serve(socket.socket(fileno=CONNECTION), Operations(denial), denial.hits)
     except BaseException:
         with contextlib.suppress(BaseException):  # their standard error may be anything by now

@@ -79,7 +79,7 @@ def evaluate(network: nn.Module, images: torch.Tensor, request: Train) -> torch.
         the network that was asked for.
     """
     modes = [(part, part.training) for part in network.modules()]
-    place = next(network.parameters()).device  # a loop may have moved it to a GPU
+    place = next(network.parameters(), torch.empty(0)).device  # a loop may have moved it to a GPU
     network.eval()
     try:
         with torch.no_grad():

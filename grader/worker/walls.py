@@ -14,7 +14,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import linux
+from . import calls, linux
 
 _NEW_MOUNTS, _NEW_NAMES, _NEW_IPC, _NEW_USERS = 0x00020000, 0x04000000, 0x08000000, 0x10000000
 _NEW_PROCESSES, _NEW_NETWORK = 0x20000000, 0x40000000
@@ -59,7 +59,15 @@ class Walls:
                 os.close(own)
             _call("unshare", _NEW_PROCESSES)
 
-    def enter(self, scratch: str, scratch_bytes: int, scratch_files: int, writable: Sequence[str] = ()) -> None:
+    def enter(
+        self,
+        scratch: str,
+        scratch_bytes: int,
+        scratch_files: int,
+        *,
+        writable: Sequence[str] = (),
+        hidden: Sequence[str] = (),
+    ) -> None:
         """In the session: nothing that is done after this reaches beyond the walls.
 
         Args:
@@ -67,6 +75,7 @@ class Walls:
             scratch_bytes: its size, and that of the shared memory.
             scratch_files: how many files fit in it.
             writable: folders that may be written besides.
+            hidden: folders that are found empty besides.
 
         Raises:
             OSError: a wall could not be raised; then nothing may be run.
@@ -86,13 +95,14 @@ class Walls:
             room = f"size={scratch_bytes},nr_inodes={scratch_files},mode=700{owner}"
             for folder in (scratch, "/dev/shm"):
                 _mount("tmpfs", folder, "tmpfs", _NO_SUID | _NO_DEVICES, room)
-            for folder in self.hidden:
+            for folder in [*self.hidden, *hidden]:
                 _mount("tmpfs", folder, "tmpfs", _NO_SUID | _NO_DEVICES | _READ_ONLY, "size=4k,mode=755")
         if self.user is not None:
             become(self.user)
         elif self.has_namespaces:
             _drop_capabilities()
         linux.no_new_privileges()
+        calls.refuse()
         linux.closed_to_others(False)  # a change of user closed it; torch reads its own /proc
 
 

@@ -104,6 +104,8 @@ class Worker:
             limits=_resource_limits(self._limits, self.isolation),
             operators=rules.operators if rules else (),
             allowed=rules.allowed if rules else (),
+            modules=rules.modules if rules else (),
+            functions=rules.functions if rules else (),
         )
         ours, theirs = socket.socketpair()
         output, printing = os.pipe()

@@ -14,7 +14,7 @@ from math import inf
 
 import psutil
 
-from . import linux, session_process
+from . import linux, modules, session_process
 from .channel import receive_exactly
 from .envelopes import decode_opening
 from .forbid import Denial, Rules
@@ -60,8 +60,9 @@ def serve(control: socket.socket, walls: Walls) -> None:
                 break
             header_length, _ = lengths(prefix, 0)
             opening = decode_opening(receive_exactly(control, header_length))
-            rules = Rules(opening.operators, opening.allowed)
+            rules = Rules(opening.operators, opening.allowed, functions=opening.functions)
             if denial.rules != rules:
+                modules.preload_owners(rules.functions)
                 denial.remove()
                 denial = Denial(rules)
             walls.before_fork()

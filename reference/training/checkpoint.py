@@ -49,6 +49,8 @@ class Checkpoint:
                 parts; nothing has changed.
             RuntimeError: a part does not take its state, such as a network of other layers.
         """
+        for left in self.path.parent.glob(f".{self.path.name}.*.partial"):  # of a run killed in `save`
+            left.unlink(missing_ok=True)
         if not self.path.exists():
             return 0
         content = self.path.read_bytes()

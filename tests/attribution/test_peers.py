@@ -33,8 +33,8 @@ def their_map(net, layer, images) -> np.ndarray:
 
 
 def as_they_show(maps: torch.Tensor, size: int) -> torch.Tensor:
-    """The package's order: cut off, rescale, enlarge between tiles' centres; (N, size, size)."""
-    return upsample(min_max(maps.relu()), (size, size), method="bilinear")
+    """The package's order: cut off, enlarge between tiles' centres, rescale; (N, size, size)."""
+    return min_max(upsample(maps.relu(), (size, size), method="bilinear"))
 
 
 def test_the_class_activation_map_is_their_grad_cam(net, images):

@@ -72,7 +72,7 @@ def test_a_killed_run_ends_with_the_same_net_and_curve(tmp_path, uninterrupted, 
 
 
 def test_a_run_that_is_killed_again_and_again_ends_with_the_same_net_and_curve(tmp_path, uninterrupted):
-    for where, epochs in (("batch", 0), ("epoch", 0), ("saved", 1), ("writing", 1), ("saved", 2), ("batch", 2)):
+    for where, epochs in (("saved", 1), ("writing", 1), ("batch", 1)):
         assert run(tmp_path, where, 1).returncode == -signal.SIGKILL
         assert saved_epochs(tmp_path) == epochs
     assert run(tmp_path).returncode == 0

@@ -4,7 +4,8 @@ from grader.assignments.hw3.deliverable3 import OWN_RESNET
 from grader.checks import network, sources
 from grader.checks.loop import Loop
 from grader.checks.trained import Trained, Trial
-from grader.declaration import Check, Deliverable
+from grader.declaration import Check, Deliverable, Gathering
+from grader.exhibits import training
 
 REQUIRED_ACCURACY = 0.85
 FEWEST_EPOCHS = 30
@@ -76,6 +77,10 @@ def trained_resnet(
             Check(
                 "deliverable4.sources", "train.py uses no existing ResNet", 0, sources.own_work("train")
             ),
+        ),
+        exhibits=(
+            Gathering("the training of the checkpoint", training.record),
+            Gathering("a short training", training.trial),
         ),
     )
 

@@ -18,4 +18,12 @@ FROM_SCRATCH = Rules(
         r"scipy\.ndimage\..*(convolve|correlate|maximum_filter).*",
         r"numpy\.(convolve|correlate)",
     ),
+    # What the same environment offers besides torch; scipy.stats goes with scipy.ndimage.
+    modules=("scipy.signal", "scipy.ndimage", "scipy.fft", "scipy.fftpack"),
+    functions=(
+        "numpy.convolve",
+        "numpy.correlate",
+        *(f"numpy.fft.{name}" for name in ("fft", "ifft", "rfft", "irfft", "fft2", "ifft2", "rfft2", "irfft2")),
+        *(f"numpy.fft.{name}" for name in ("fftn", "ifftn", "rfftn", "irfftn", "hfft", "ihfft")),
+    ),
 )

@@ -97,7 +97,7 @@ def draw_wrong(net: nn.Module, seen: Seen, chosen: Sequence[int], title: str) ->
     for row, index in zip(axes, chosen, strict=True):
         _, img = cam(net, seen.inputs, seen.labels, index)
         wrong, right = int(seen.predicted[index]), int(seen.labels[index])
-        maps = evidence(net, seen.inputs[index], (wrong, right))
+        maps = evidence(net, seen.inputs[index], (wrong, right)).numpy()
         scale = {"vmin": maps.min().item(), "vmax": maps.max().item()}
         _show(row[0], img, seen.title(index))
         for place, (kind, label) in enumerate((("predicted", wrong), ("true", right))):

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -78,3 +79,25 @@ def endless(job: Job, say) -> bytes:
 def other_version(job: Job, say) -> bytes:
     """Ends in bytes that are no report."""
     return b'{"state": "graded", "more": 1}'
+
+
+def deliverable_4(job: Job, say) -> bytes:
+    """A checkpoint that is worth 3 points, and a training that is worth none."""
+    noted(job)
+    if job.options.whole_training is None:
+        return report(job.student, number=4)
+    return report(job.student, number=4, earned=0.0, verdict="fail")
+
+
+@dataclass(frozen=True)
+class OnCluster:
+    """A job of half a second that notes in which process it ran."""
+
+    log: str
+
+    def __call__(self, job: Job, say) -> bytes:
+        assert isinstance(job.archive, bytes)
+        with open(self.log, "a") as file:
+            file.write(f"{job.student} {os.getpid()}\n")
+        time.sleep(0.5)
+        return report(job.student)
