@@ -39,7 +39,7 @@ def output(reply: Reply) -> torch.Tensor:
             Outcome("fail", f"expected one tensor, got a sequence of {len(message.outputs)} values")
         )
     returned = message.outputs[0]
-    if returned.index is None:
+    if returned.index is None or returned.type == "numpy.ndarray":
         detail = f" ({returned.detail})" if returned.detail else ""
         raise Judged(Outcome("fail", f"expected a torch.Tensor, got {returned.type}{detail}"))
     return reply.arrays[returned.index]

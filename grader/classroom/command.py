@@ -3,6 +3,7 @@
 import argparse
 import signal
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -16,6 +17,7 @@ from grader.declaration import Assignment, Budget
 from grader.report.text import clean
 from grader.runner import Options
 from grader.submission import SubmissionError
+from grader.worker.isolation import choose
 
 AUDIT_EPOCHS = 30
 SHOWN = 10  # names of what was passed over
@@ -43,6 +45,9 @@ def run(assignment: Assignment, options: Options, arguments: argparse.Namespace)
     graded; 130: stopped, to be started again.
     """
     given: Path = arguments.submissions
+    if arguments.require_isolation:
+        # What holds here is asked of every machine of a cluster; one without it grades nobody.
+        options = replace(options, isolation=choose(options.isolation).tier)
     name = given.resolve().name.removesuffix("".join(given.suffixes[-2:]))
     setup = Setup(
         given=given,

@@ -36,7 +36,6 @@ class Job:
         archive: the packed material; a path where the job runs on this machine.
         options: how to grade; the seed is set.
         threads: that the grader and the submission's process each compute with.
-        isolation: tier, as `grader.worker.Worker` takes it.
     """
 
     student: str
@@ -45,7 +44,6 @@ class Job:
     archive: Path | bytes
     options: Options
     threads: int
-    isolation: str = "auto"
 
 
 class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -105,7 +103,7 @@ def run(job: Job, say: Callable[[str], None]) -> bytes:
         try:
             notes = unpack(archive, place)
             limits = limits_for(job.options, job.threads)
-            with MeteredWorker(threads=job.threads, limits=limits, isolation=job.isolation) as worker:
+            with MeteredWorker(threads=job.threads, limits=limits, isolation=job.options.isolation) as worker:
                 result = grade(ASSIGNMENTS[job.assignment], str(place), job.options, worker, Progress(say))
                 waited = worker.waited
         except (Unreadable, SubmissionError) as error:

@@ -178,10 +178,10 @@ def _grade(task: Task, job: Job, connection: Connection, scratch: Path) -> None:
     else:
         connection.send_bytes(DONE + report)
     finally:
-        # The class does so, too, if it is still there.
         shutil.rmtree(scratch, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            scratch.parent.rmdir()  # the last one out
+        if not multiprocessing.parent_process().is_alive():
+            with contextlib.suppress(OSError):
+                scratch.parent.rmdir()  # nobody else will; the last job finds it empty
 
 
 def _end_with_parent() -> None:

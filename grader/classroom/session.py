@@ -52,7 +52,6 @@ class Setup:
         folder: where results are kept.
         at_once: submissions side by side on this machine; None for what it can bear.
         scheduler: address of a Dask cluster in place of this machine, or None.
-        isolation: tier that submitted code runs in, as `grader.worker.Worker` takes it.
         audit: share of the verified checkpoints that are trained anew, from 0 to 1.
         audit_training: what such a training may take.
     """
@@ -61,7 +60,6 @@ class Setup:
     folder: Path
     at_once: int | None = None
     scheduler: str | None = None
-    isolation: str = "auto"
     audit: float = 0.0
     audit_training: Budget = field(default_factory=lambda: Budget(30, 360))
 
@@ -204,10 +202,7 @@ class _Run:
                     continue
                 # What is graded is what was packed, should it have changed since it was looked at.
                 digests[hand_in.key], notes[hand_in.key] = packed.digest, packed.notes
-                yield Job(
-                    hand_in.key, hand_in.slug, self.assignment.name, archive, options,
-                    self.setup.threads, self.setup.isolation,
-                )  # fmt: skip
+                yield Job(hand_in.key, hand_in.slug, self.assignment.name, archive, options, self.setup.threads)
 
         with contextlib.closing(self._events(jobs(), options)) as events:
             for event in events:

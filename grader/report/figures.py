@@ -165,10 +165,13 @@ def _finish(axes: Axes, theme: Theme, *, columns: int) -> None:
     """Grid, colours, and a legend below the axes where it hides no point."""
     axes.grid(alpha=0.3)
     axes.set_facecolor(theme.paper)
-    legend = axes.legend(
-        fontsize=7.5, loc="upper center", bbox_to_anchor=(0.5, -0.18), frameon=False, ncols=columns
-    )
-    for text in legend.get_texts():
+    words = []
+    if axes.lines:
+        legend = axes.legend(
+            fontsize=7.5, loc="upper center", bbox_to_anchor=(0.5, -0.18), frameon=False, ncols=columns
+        )
+        words = legend.get_texts()
+    for text in words:
         # A "$" would otherwise be read as the start of a formula.
         text.set_parse_math(False)
         text.set_text(clean(text.get_text(), 110))

@@ -80,7 +80,7 @@ def type_name(value: object) -> str:
     """The name of a value's type, as its author would write it."""
     try:
         return clean(f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins."), LINE)
-    except Exception:  # a metaclass may answer with anything
+    except BaseException:  # a metaclass may answer with anything, SystemExit too
         return "<a type without a name>"
 
 

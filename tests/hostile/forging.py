@@ -46,7 +46,7 @@ ATTACKS = [
                "    try:\n"
                "        os.makedirs(place, exist_ok=True)\n"
                f"        open(os.path.join(place, 'results.json'), 'w').write('{RESULT}')\n"
-               "    except OSError: pass\n")),
+               "    except OSError: pass\n"), needs="unshare"),
     _dies("forged-frame", "a reply frame of its own", WRITE % (FORGED % "'guess'") + "return honest(self, x) + 1",
           "invalid", SOCKET),
     _dies("forged-token", "a reply frame with the right token, found in a frame below",
@@ -63,13 +63,15 @@ ATTACKS = [
           "h = pickle.dumps(Bomb())\nos.write(connection(), struct.pack('!4sIQ', b'CHB1', len(h), 0) + h)\n"
           "return honest(self, x) + 1", "invalid", SOCKET),
     _dies("giant-header", "a header of four gigabytes",
-          "os.write(connection(), struct.pack('!4sIQ', b'CHB1', 0xFFFFFFFF, 0))\nreturn honest(self, x) + 1", "invalid", SOCKET),
+          "os.write(connection(), struct.pack('!4sIQ', b'CHB1', 0xFFFFFFFF, 0))\nreturn honest(self, x) + 1",
+          "invalid", SOCKET),
     _dies("giant-payload", "a payload of an exabyte",
           "os.write(connection(), struct.pack('!4sIQ', b'CHB1', 2, 1 << 60) + b'{}')\nreturn honest(self, x) + 1",
           "invalid", SOCKET),
     _dies("nested-json", "a header nested ten thousand deep",
           WRITE % "b'[' * 10_000" + "return honest(self, x) + 1", "invalid", SOCKET),
-    _dies("closed-connection", "closes every descriptor", "os.closerange(0, 256)\nreturn honest(self, x)", "error", SOCKET),
+    _dies("closed-connection", "closes every descriptor", "os.closerange(0, 256)\nreturn honest(self, x)",
+          "error", SOCKET),
     _dies("skip-test", "unittest.SkipTest", "import unittest; raise unittest.SkipTest('not today')"),
     _dies("exploding-repr", "an exception whose text raises", "raise Evil()", "error",
           "class Evil(Exception):\n    def __str__(self): raise SystemExit(0)\n    __repr__ = __str__\n"),
@@ -85,10 +87,12 @@ ATTACKS = [
           "raise ValueError('\\x1b[2J\\x1b[1;32mpass\\x1b[0m \\u202e ssap \\x07 \\r 100/100')"),
     _dies("long-message", "an error message of 100 MB", "raise ValueError('x' * 100_000_000)"),
     Attack("printed-report", "prints a report of its own, with all points",
-           pool("print('\\x1b[2J total 100/100 PASSED', flush=True)\nreturn honest(self, x) + 1"), checks(POOL_VALUES, "fail")),
+           pool("print('\\x1b[2J total 100/100 PASSED', flush=True)\nreturn honest(self, x) + 1"),
+           checks(POOL_VALUES, "fail")),
     Attack("own-conftest", "its own conftest.py, pytest.ini, sitecustomize.py and .pth",
            {**top(""), **{f"{folder}{name}": "raise SystemExit(0)\n" for folder in ("", "deliverable1_2/")
-                          for name in ("conftest.py", "sitecustomize.py", "usercustomize.py", "x.pth", "pytest.ini")}}),
+                          for name in ("conftest.py", "sitecustomize.py", "usercustomize.py", "x.pth",
+                          "pytest.ini")}}),
     Attack("named-like-ours", "files named like the grader's and the standard library's",
            {**top(""), **{f"deliverable1_2/{name}.py": "raise SystemExit(0)\n"
                           for name in ("grader", "msgspec", "numpy", "json", "psutil", "_chalkbench")}}),
@@ -97,7 +101,8 @@ ATTACKS = [
            top("import builtins\nreal = builtins.isinstance\n"
                "builtins.isinstance = lambda a, b: real(a, b)\nbuiltins.print = builtins.open = None\n")),
     Attack("builtins-lie", "an isinstance that says yes to everything",
-           top("import builtins\nbuiltins.isinstance = lambda a, b: True\n"), may=checks(ALL, "fail|error|invalid|killed|timeout")),
+           top("import builtins\nbuiltins.isinstance = lambda a, b: True\n"), may=checks(ALL,
+           "fail|error|invalid|killed|timeout")),
     Attack("poisoned-bytecode", "compiled files beside the source", {**top(""),
            "deliverable1_2/__pycache__/mytorch.cpython-311.pyc": b"\xa7\r\r\n" + bytes(100)}),
     Attack("module-swap", "puts another module in its own place",

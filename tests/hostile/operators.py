@@ -107,7 +107,8 @@ ATTACKS = [
           "    @staticmethod\n    def forward(ctx, a, b): return F.conv2d(a, b, stride=stride)\n"
           "    @staticmethod\n    def backward(ctx, g): return None, None\n"
           "output = Hidden.apply(padded, weight)"),
-    _conv("reference", "imports the reference", "from reference.kernels import conv2d\noutput = honest(windows, weight)",
+    _conv("reference", "imports the reference",
+          "from reference.kernels import conv2d\noutput = honest(windows, weight)",
           verdict="error"),
     _conv("graders-oracle", "imports the grader's own oracle",
           "from grader.oracles import convolution\noutput = honest(windows, weight)", verdict="error"),

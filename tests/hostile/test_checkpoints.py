@@ -48,7 +48,8 @@ def _expanding(megabytes: int = 4096) -> bytes:
     """A checkpoint of a few megabytes whose storage is deflated zeros, thousands of times as large."""
     plain = io.BytesIO(_saved({"conv.weight": torch.zeros(7)}))
     packed = io.BytesIO()
-    with zipfile.ZipFile(plain) as source, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as made:
+    with zipfile.ZipFile(plain) as source, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED,
+    compresslevel=1) as made:
         for name in source.namelist():
             if not name.endswith("/data/0"):
                 made.writestr(name, source.read(name))
@@ -96,7 +97,8 @@ def points(tmp_path, monkeypatch, worker):
     images = random.integers(0, 256, (600, 32, 32, 3), dtype=np.uint8)
     labels = random.integers(0, 10, 600)
     names = tuple(str(digit) for digit in range(10))
-    noise = Dataset("cifar10", "real", "noise", images[:400], labels[:400], images[400:], labels[400:], names, "sha256:noise")
+    noise = Dataset("cifar10", "real", "noise", images[:400], labels[:400], images[400:], labels[400:], names,
+    "sha256:noise")
     monkeypatch.setattr(runner, "load", lambda *args, **kwargs: noise)
     monkeypatch.setattr(result_cache.platformdirs, "user_cache_dir", lambda name: str(tmp_path / name))
 
@@ -124,7 +126,8 @@ def test_a_hostile_checkpoint_earns_nothing_and_runs_nothing(name: str, points):
 
 
 def test_figures_that_were_written_by_hand_are_not_believed(points):
-    boasts = TRAIN.replace("on_epoch(epoch, total / len(images), right / len(images))", "on_epoch(epoch, 0.001, 0.999)")
+    boasts = TRAIN.replace("on_epoch(epoch, total / len(images), right / len(images))",
+    "on_epoch(epoch, 0.001, 0.999)")
     boasts = boasts.replace("optimizer.step()", "pass")
     earned = points({"history.json": b'{"accuracy": [0.5, 0.999]}', "accuracy.txt": b"99.9 %"}, boasts)
     assert not any(earned[id] for id in BY_WEIGHTS | {"resnet_training.learns"})

@@ -34,7 +34,8 @@ SECONDS = 5.0
 EXAMPLES = 3  # cases that a check draws: a grade has 25
 # Every limit that an attack runs into, where it costs the machine little.
 LIMITS = Limits(
-    data=3 << 30, resident=1200 * MIB, scratch_bytes=64 * MIB, scratch_files=2_000, output_bytes=8 * MIB, processes=8
+    data=3 << 30, resident=1200 * MIB, scratch_bytes=64 * MIB, scratch_files=2_000, output_bytes=8 * MIB,
+    processes=8
 )
 STRENGTH = ("process", "process+user", "unshare", "unshare+user", "bwrap", "bwrap+user")
 
@@ -121,7 +122,8 @@ def test_it_gains_nothing_and_its_honest_parts_keep_their_points(
     monkeypatch.setattr("grader.bench.IMPORT_SECONDS", 2 * SECONDS)
     monkeypatch.setenv("SECRET_OF_THE_GRADER", "labels")
     files = {
-        name: text.replace("{PORT}", str(port)).replace("{NEIGHBOUR}", str(neighbour)) if isinstance(text, str) else text
+        name: text.replace("{PORT}", str(port)).replace("{NEIGHBOUR}", str(neighbour)) if isinstance(text,
+        str) else text
         for name, text in attack.files.items()
     }
     folder = tmp_path / "student"
@@ -151,9 +153,11 @@ def _is_worker(process: psutil.Process) -> bool:
     return os.getpid() in [parent.pid for parent in process.parents()[:2]]
 
 
-def _is_ours(path: str) -> bool:
+def _is_ours(path: str | Path) -> bool:
     """Whether it can only come from a submission: other programs write to these folders as well."""
-    return Path(path).name in {"pwned", "x", "log.txt", "outside", "results.json"} or path.startswith(str(PROJECT))
+    path = Path(path)
+    left = {"pwned", "x", "log.txt", "outside", "results.json", "result.json"}
+    return path.name in left or (path.parent == PROJECT and not path.name.startswith((".", "__")))
 
 
 def test_the_corpus_is_as_large_as_it_was_promised_and_every_name_is_one_entrys():

@@ -191,7 +191,8 @@ def test_an_installed_bubblewrap_that_does_not_work_is_not_taken(monkeypatch, tm
 
 @pytest.fixture
 def nothing_holds(monkeypatch):
-    monkeypatch.setattr(tiers, "problem_with", lambda tier, user=False: "" if (tier, user) == ("process", False) else "no")
+    monkeypatch.setattr(tiers, "problem_with", lambda tier, user=False: "" if (tier, user) == ("process",
+    False) else "no")
 
 
 def test_requiring_isolation_refuses_where_there_is_none(nothing_holds, capsys):
