@@ -53,6 +53,7 @@ ASSIGNMENTS = {
             "tests/deliverable1/**/*",
             "tests/deliverable2/**/*",
             "tests/deliverable3/**/*",
+            "tests/deliverable4/**/*",
             "tests/deliverable5/**/*",
             "tests/deliverable6/**/*",
         ),
