@@ -23,8 +23,8 @@ from grader.worker.messages import Build, Built, Done, Forward, LoadWeights, Set
 
 SAMPLE = 2_000  # images that random weights and mirrored images are tried on
 BATCH = 100  # images per request: a network's activations for more of them crowd out small machines
-# Random networks get 2 to 22 % right (400 draws of Figure 3's, docs/grading.md): they all but guess,
-# yet each is partial to some classes. What knows the images gets more than twice as much.
+# A random network all but guesses, yet it is partial to some classes, and images of a class resemble
+# each other. What knows the images gets more than twice as much.
 CHANCE = 0.35
 # A network that was trained with flips loses nothing on mirrored images. The difference of two
 # accuracies on 2,000 images scatters by 1.2 points at the most where they disagree on less than 30 %.
