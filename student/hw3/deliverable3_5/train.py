@@ -39,8 +39,8 @@ def train(
     """Train `net` in place. The script below and the grader both train through this handle.
 
     Args:
-        net: a fresh `MyResnet()`, made after `setup_seed`; its layers are still PyTorch's own
-            initialisation, so apply `init_weights_kaiming` here.
+        net: a fresh `MyResnet()`, made after `setup_seed`. Its layers begin as PyTorch draws them,
+            so call `net.apply(init_weights_kaiming)` here.
         images: (N, 3, 32, 32), uint8: augment and normalise them here.
         labels: (N,), int64, the classes.
         epochs: passes over all images.
