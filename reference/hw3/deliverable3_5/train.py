@@ -235,7 +235,7 @@ def main() -> None:
         left = history.seconds / len(history.epochs) * (options.epochs - epoch) / 60
         print(
             f"epoch {epoch}/{options.epochs}  training loss {loss:.4f}, accuracy {accuracy:.2%}  "
-            f"validation loss {val_loss:.4f}, accuracy {val_accuracy:.2%}  "
+            f"validation: loss {val_loss:.4f}, accuracy {val_accuracy:.2%}  "
             f"{history.epochs[-1].seconds:.0f} s, about {left:.0f} min left",
             flush=True,
         )
