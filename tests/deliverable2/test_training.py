@@ -67,7 +67,6 @@ def test_the_same_seed_trains_the_same_net(train, mnist):
         torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.slow
 def test_validation_accuracy_reaches_what_is_asked_for(train, mnist):
     (images, labels), (val_images, val_labels) = mnist
     net, _ = run(train, images, labels, FEWEST_EPOCHS)
