@@ -7,13 +7,13 @@ as the tier of isolation that submissions run in; `--fresh` does without it.
 
 import hashlib
 import json
-from functools import cache
 from pathlib import Path
 
 import msgspec
 import platformdirs
 
 from data_scripts import atomic
+from grader.digest import grader_digest
 from grader.result import DeliverableResult
 
 KEPT = 2_000  # results of some 10 KB; two classes' worth
@@ -22,7 +22,7 @@ REPEATABLE = ("pass", "fail", "invalid")  # what a busy machine or a lost worker
 
 def key(**rests_on: object) -> str:
     """The digest of what a result rests on, with that of the grader itself."""
-    text = json.dumps(rests_on | {"grader": _grader()}, sort_keys=True, default=str)
+    text = json.dumps(rests_on | {"grader": grader_digest()}, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -50,13 +50,3 @@ def keep(key: str, result: DeliverableResult) -> None:
 
 def _place() -> Path:
     return Path(platformdirs.user_cache_dir("chalkbench"), "results")
-
-
-@cache
-def _grader() -> str:
-    """The digest of the grader's own files."""
-    root = Path(__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()

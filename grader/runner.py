@@ -19,6 +19,7 @@ from data_scripts.hw3_models import TargetModels, load_models
 from grader import jit_cache, result_cache
 from grader.declaration import Assignment, Budget, Check, Deliverable, Outcome
 from grader.bench import Bench
+from grader.digest import versions
 from grader.exhibits.gather import gather
 from grader.progress import Progress
 from grader.result import CheckResult, DeliverableResult, Result
@@ -262,8 +263,3 @@ def _judge(bench: Bench, check: Check) -> CheckResult:
         seconds=round(time.monotonic() - began, 3),
         scores=outcome.scores,
     )
-
-
-def versions() -> dict[str, str]:
-    """The versions that numbers depend on."""
-    return machine.versions("torch", "numpy", "numba", "hypothesis")

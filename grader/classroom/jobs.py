@@ -1,11 +1,9 @@
 """One submission graded, as a job: plain values in, bytes out, the same in a process and on a cluster."""
 
-import hashlib
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -13,16 +11,13 @@ import msgspec
 import psutil
 import torch
 
-import grader
 from grader.assignments import ASSIGNMENTS
 from grader.classroom.intake import unpack
 from grader.classroom.members import Unreadable
 from grader.classroom.meter import MeteredWorker
-from grader.runner import Options, grade, limits_for, versions
+from grader.digest import grader_digest
+from grader.runner import Options, grade, limits_for
 from grader.submission import SubmissionError
-
-# Parts of the grader that have no say in a verdict: to change them makes nobody be graded anew.
-VERDICTLESS = ("classroom", "report", "handout")
 
 
 @dataclass(frozen=True)
@@ -122,18 +117,6 @@ def run(job: Job, say: Callable[[str], None]) -> bytes:
             processor=_processor() - used,
         )
     )
-
-
-@cache
-def grader_digest() -> str:
-    """SHA-256 over the grader's files that verdicts depend on, and the versions of what it computes with."""
-    digest = hashlib.sha256()
-    root = Path(grader.__file__).parent
-    for path in sorted(root.rglob("*.py")):
-        if path.relative_to(root).parts[0] not in VERDICTLESS:
-            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    digest.update(repr(sorted(versions().items())).encode())
-    return digest.hexdigest()
 
 
 def _processor() -> float:

@@ -24,7 +24,9 @@ from rich.console import Console
 
 from grader.assignments.hw3 import HW3
 from grader.classroom.session import Setup, grade_class
-from grader.runner import Options, hardware, versions
+from data_scripts.machine import hardware
+from grader.digest import versions
+from grader.runner import Options
 from tests.grader.submissions import UNFOLD
 
 LOOK = 0.5  # seconds between two looks at memory

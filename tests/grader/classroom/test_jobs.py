@@ -6,8 +6,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from grader.classroom import jobs
-from grader.classroom.jobs import Job, Report, grader_digest, run
+from grader import digest as own
+from grader.classroom.jobs import Job, Report, run
+from grader.digest import grader_digest
 from grader.result import Result
 from grader.runner import Options
 from tests.grader.classroom.exports import FILE, tarred, zipped
@@ -64,7 +65,7 @@ def test_the_digest_follows_what_verdicts_rest_on(tmp_path, monkeypatch):
             path = root / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("# changed" if name == changed else "")
-        monkeypatch.setattr(jobs.grader, "__file__", str(root / "__init__.py"))
+        monkeypatch.setattr(own.grader, "__file__", str(root / "__init__.py"))
         grader_digest.cache_clear()
         return grader_digest()
 
