@@ -34,6 +34,10 @@ class _TimeIsUp(BaseException):
     """Ends a search from inside; not an Exception, so that hypothesis does not shrink it."""
 
 
+class _Ended(BaseException):
+    """Ends a search with what the judge raised: tried again, a dead worker may live, or die of something else."""
+
+
 class _Wrong(Exception):
     """A case that is wrong: what hypothesis shrinks."""
 
@@ -66,7 +70,10 @@ def search(
         if time.monotonic() > until:
             raise _TimeIsUp
         tried += 1
-        reason = judge(case)
+        try:
+            reason = judge(case)
+        except Exception as error:
+            raise _Ended from error
         if reason:
             wrong = (case, reason)
             raise _Wrong(reason)
@@ -97,10 +104,10 @@ def search(
     except _TimeIsUp:
         if wrong is None:
             return Search(tried, exhausted=True)
-    except _Wrong:
-        pass
-    except Exception:
+    except _Ended as end:
         # A worker that dies while a wrong case is being shrunk takes nothing from that case.
         if wrong is None:
-            raise
+            raise end.__cause__ from None
+    except (_Wrong, hypothesis.errors.Flaky):
+        pass  # flaky: wrong once, and right when it was asked again
     return Search(tried, *wrong) if wrong else Search(tried)

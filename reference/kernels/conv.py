@@ -58,7 +58,7 @@ def conv2d(
     geometry = _geometry(images, weight, stride, padding, dilation, groups)
     _check_channels(images, weight, bias, geometry)
     _check_kernel_fits(images, weight, geometry)
-    chosen = choose(images, weight, geometry) if algorithm == "auto" else _named(algorithm, images)
+    chosen = choose(images, weight, geometry) if algorithm == "auto" else _named(algorithm, images, weight, geometry)
     output = autograd.Convolution.apply(images, weight, bias, chosen, geometry)  # (N, O, OH, OW)
     return output if was_batched else output.squeeze(0)
 
@@ -77,11 +77,15 @@ def choose(input: torch.Tensor, weight: torch.Tensor, geometry: Geometry) -> Alg
     return im2col.IM2COL
 
 
-def _named(name: str, input: torch.Tensor) -> Algorithm:
+def _named(name: str, input: torch.Tensor, weight: torch.Tensor, geometry: Geometry) -> Algorithm:
     if name not in ALGORITHMS:
         raise ValueError(f"algorithm must be 'auto' or one of {sorted(ALGORITHMS)}, found {name!r}")
     if not ALGORITHMS[name].supports(input):
         raise ValueError(f"algorithm {name!r} does not take {input.dtype} on {input.device}; use 'auto'")
+    if not ALGORITHMS[name].takes(tuple(weight.shape), geometry):
+        raise ValueError(
+            f"algorithm {name!r} is not made for a weight of shape {tuple(weight.shape)} with {geometry}; use 'auto'"
+        )
     return ALGORITHMS[name]
 
 

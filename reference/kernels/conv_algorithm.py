@@ -27,6 +27,7 @@ class Algorithm:
         weight_grad: (grad (N, O, OH, OW), input, geometry, (KH, KW)) -> (O, C/G, KH, KW), the sum over
             every place where a weight was used.
         supports: (tensor) -> whether tensors of this dtype on this device can be taken.
+        takes: (weight's shape, geometry) -> whether it is made for such a convolution; most are made for all.
     """
 
     name: str
@@ -34,3 +35,4 @@ class Algorithm:
     input_grad: Callable[[torch.Tensor, torch.Tensor, Geometry, tuple[int, int]], torch.Tensor]
     weight_grad: Callable[[torch.Tensor, torch.Tensor, Geometry, tuple[int, int]], torch.Tensor]
     supports: Callable[[torch.Tensor], bool]
+    takes: Callable[[tuple[int, ...], Geometry], bool] = lambda weight_shape, geometry: True

@@ -87,3 +87,19 @@ def test_an_error_before_any_wrong_case_is_passed_on():
 
     with pytest.raises(OSError, match="the worker died"):
         search(NUMBERS, judge, seed=1, examples=50, until=later())
+
+
+def test_a_judge_that_fails_in_another_way_each_time_ends_the_search_with_its_first_word():
+    words = iter(["killed: 59 processes", "timeout"])
+
+    def judge(number):
+        raise RuntimeError(next(words))
+
+    with pytest.raises(RuntimeError, match="59 processes"):
+        search(NUMBERS, judge, seed=1, examples=50, until=later())
+
+
+def test_a_case_that_is_wrong_only_once_is_still_wrong():
+    answers = iter(["too large"])
+    found = search(NUMBERS, lambda number: next(answers, None), seed=1, examples=50, until=later())
+    assert found.reason == "too large"

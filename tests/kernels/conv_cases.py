@@ -2,7 +2,9 @@
 
 import torch
 
+from reference.kernels.arguments import pair
 from reference.kernels.conv import ALGORITHMS
+from reference.kernels.conv_geometry import Geometry
 
 NAMES = sorted(ALGORITHMS)
 
@@ -26,6 +28,7 @@ CASES = {
     "valid": ((2, 2, 7, 8), (3, 2, 2, 3), {"padding": "valid"}),
     "kernel as large as the padded image": ((2, 2, 4, 5), (3, 2, 6, 7), {"padding": 1}),
     "wider than a vector": ((1, 2, 5, 70), (3, 2, 2, 3), {"padding": 1}),
+    "three by three": ((2, 3, 9, 11), (4, 3, 3, 3), {"padding": (1, 2)}),
     "empty batch": ((0, 3, 6, 7), (4, 3, 3, 2), {"padding": 1}),
 }
 
@@ -46,6 +49,21 @@ def allowed_errors(algorithm: str, dtype: torch.dtype, terms: tuple[int, int, in
     """Bounds of |error| / sum of |products| for forward, input gradient, weight gradient of so many terms."""
     unit = torch.finfo(dtype).eps / 2
     return [SLACK * factor * count**0.5 * unit for factor, count in zip(MEASURED_ERROR[algorithm], terms)]
+
+
+def takes(algorithm: str, case: str) -> bool:
+    """Whether the algorithm is made for the case."""
+    _, weight_shape, keywords = CASES[case]
+    padding = keywords.get("padding", 0)
+    numbers = {name: pair(keywords.get(name, 1), name, 1) for name in ("stride", "dilation")}
+    top, left = (0, 0) if isinstance(padding, str) else pair(padding, "padding", 0)
+    geometry = Geometry(**numbers, padding=(top, top, left, left), groups=keywords.get("groups", 1))
+    return algorithm == "auto" or ALGORITHMS[algorithm].takes(weight_shape, geometry)
+
+
+def case_for(algorithm: str, preferred: str) -> str:
+    """`preferred`, or the first case that the algorithm is made for."""
+    return preferred if takes(algorithm, preferred) else next(case for case in CASES if takes(algorithm, case))
 
 
 def draw(case: str, dtype: torch.dtype = torch.float64):
