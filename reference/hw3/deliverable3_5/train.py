@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-# student: import torch
 # student: import torch.nn.functional as F
 from torch import Tensor, nn
 

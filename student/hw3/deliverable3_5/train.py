@@ -13,7 +13,6 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
