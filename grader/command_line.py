@@ -1,7 +1,6 @@
 """The command line: `python -m grader hw3 [SUBMISSION]`, `stubs`, `handout`."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -12,13 +11,16 @@ from rich.text import Text
 
 import grader.classroom.command
 import grader.classroom.similarity
+import grader.export.command
 import grader.handout
+import grader.report.command
 import grader.stubs
 from data_scripts import DataError
 from grader.assignments import ASSIGNMENTS
 from grader.declaration import Assignment, Budget
 from grader.progress import Progress
 from grader.report import terminal
+from grader.report.command import check_writable, face
 from grader.report.files import ALWAYS, FACES, report, write_faces, write_files
 from grader.runner import Options, grade, limits_for
 from grader.submission import SubmissionError
@@ -31,11 +33,13 @@ Grade a submission, or make what students get.
   python -m grader hw3                     grade the reference itself
   python -m grader hw3 path/to/alice       grade a submission: a folder with the files of student/
   python -m grader hw3 --report DIR        the reference, with a report as HTML and PDF
+  python -m grader report RESULT           show an earlier result, write it in other forms
   python -m grader hw3 --list              what is checked, and for how many points
   python -m grader stubs                   write student/ from the reference's markers
   python -m grader handout hw3 --out DIR   make the folder that students get
   python -m grader hw3 --submissions DIR   grade a class; again, to go on where it was stopped
   python -m grader similarity DIR          compare the submissions of a class
+  python -m grader export gradescope hw3 --out autograder.zip   the grader for Gradescope
 
 The exit status is 0 only if every declared check passed, 1 if one did not, and 2 if there was
 nothing to grade (wrong path, no data with --data real). Ctrl-C ends it with 130."""
@@ -56,6 +60,10 @@ def main(argv: list[str] | None = None) -> int:
         return grader.handout.main(argv[1:])
     if argv[:1] == ["similarity"]:
         return grader.classroom.similarity.main(argv[1:])
+    if argv[:1] == ["export"]:
+        return grader.export.command.main(argv[1:])
+    if argv[:1] == ["report"]:
+        return grader.report.command.main(argv[1:])
     arguments = _parser().parse_args(argv)
     assignment = ASSIGNMENTS[arguments.command]
     console = Console()
@@ -68,9 +76,9 @@ def main(argv: list[str] | None = None) -> int:
         if not arguments.submissions:
             # Now, and not after minutes of grading.
             for option, file in (("--json", path), *(("--report", file) for file in pages.values())):
-                _check_writable(option, file)
+                check_writable(option, file)
             for name, file in arguments.face:
-                _check_writable(f"--face {name}", file)
+                check_writable(f"--face {name}", file)
         elif arguments.report or arguments.face:
             raise ValueError("--report and --face are for one submission; with --submissions, leave them out")
         options = Options(
@@ -127,6 +135,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("stubs", help="write student/ from the reference's markers", add_help=False)
     commands.add_parser("handout", help="make the folder that students get", add_help=False)
     commands.add_parser("similarity", help="compare the submissions of a class", add_help=False)
+    commands.add_parser("export", help="make a grader for another service", add_help=False)
+    commands.add_parser("report", help="show an earlier result, write it in other forms", add_help=False)
     return parser
 
 
@@ -148,7 +158,7 @@ def _add_grade(commands, assignment: Assignment) -> None:
     add("--report", type=Path, metavar="DIR",
         help="write DIR/report.html and DIR/report.pdf too, with curves, class activation maps and "
         "adversarial images; takes minutes more")  # fmt: skip
-    add("--face", type=_face, action="append", default=[], metavar="NAME=FILE",
+    add("--face", type=face, action="append", default=[], metavar="NAME=FILE",
         help=f"write the result in another form too: {', '.join(name for name in FACES if name not in ALWAYS)}")  # fmt: skip
     add("--swap", type=_swap, action="append", default=[], metavar="deliverable1=FOLDER",
         help="grade what rests on a deliverable with FOLDER's files for it; without this, a "
@@ -193,31 +203,10 @@ def _check_isolation(arguments: argparse.Namespace) -> None:
     )
 
 
-def _check_writable(option: str, path: Path) -> None:
-    """Refuse a result's path that cannot be written; its folder is made."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"{option} {path}: its folder cannot be made: {error}") from None
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
-        kind = "is a folder" if path.is_dir() else f"{path.parent} is not writable"
-        raise ValueError(f"{option} {path}: {kind}; expected the path of a file to write")
-
-
 def _positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a number of epochs, at least 1, found {text!r}")
     return int(text)
-
-
-def _face(text: str) -> tuple[str, Path]:
-    """`junit=result.xml` → ("junit", Path("result.xml"))."""
-    name, _, file = text.partition("=")
-    if name not in FACES or not file:
-        raise argparse.ArgumentTypeError(
-            f"expected NAME=FILE (for example html=alice.html), NAME one of {', '.join(FACES)}; found {text!r}"
-        )
-    return name, Path(file)
 
 
 def _swap(text: str) -> tuple[int, str]:

@@ -36,6 +36,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--scheduler", metavar="tcp://HOST:PORT", help="grade on a Dask cluster; see docs/scaling.md")
     add("--audit", type=_share, default=0.0, metavar="5%",
         help="train the networks of a random share of the verified checkpoints anew, and compare")  # fmt: skip
+    add("--no-pages", action="store_true",
+        help="write no class.html and no page for each student; where networks were trained, a page with its curves "
+        "takes most of a second")  # fmt: skip
 
 
 def run(assignment: Assignment, options: Options, arguments: argparse.Namespace) -> int:
@@ -56,6 +59,7 @@ def run(assignment: Assignment, options: Options, arguments: argparse.Namespace)
         scheduler=arguments.scheduler,
         audit=arguments.audit,
         audit_training=Budget(arguments.train or AUDIT_EPOCHS, arguments.minutes),
+        pages=not arguments.no_pages,
     )
     console, errors = Console(), Console(stderr=True)
     try:

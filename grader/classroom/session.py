@@ -18,7 +18,7 @@ from rich.console import Console
 
 from data_scripts import DataError, load
 from data_scripts.hw3_models import load_models
-from grader.classroom import cluster, gradebook, local, material, roster
+from grader.classroom import cluster, gradebook, local, material, page, roster
 from grader.classroom.events import Ended, Event, Said, Started
 from grader.classroom.jobs import Job, Report, grader_digest, run
 from grader.classroom.members import Unreadable, opened
@@ -54,6 +54,7 @@ class Setup:
         scheduler: address of a Dask cluster in place of this machine, or None.
         audit: share of the verified checkpoints that are trained anew, from 0 to 1.
         audit_training: what such a training may take.
+        pages: whether class.html and a page for each student are written.
     """
 
     given: Path
@@ -62,6 +63,7 @@ class Setup:
     scheduler: str | None = None
     audit: float = 0.0
     audit_training: Budget = field(default_factory=lambda: Budget(30, 360))
+    pages: bool = True
 
     @property
     def processes(self) -> int:
@@ -125,6 +127,12 @@ def grade_class(assignment: Assignment, options: Options, setup: Setup, console:
         rows = whole.grade(hand_ins, options, "")
         written = [gradebook.write(hand_ins, rows, assignment, options.deliverables, setup.folder)]
         written += filter(None, [gradebook.leaderboard(hand_ins, rows, setup.folder)])
+        if setup.pages:
+            with console.status("writing the pages"):
+                name = setup.given.resolve().name
+                written += [page.write(hand_ins, rows, assignment, options.deliverables, setup.folder, name)]
+        else:
+            page.remove(hand_ins, setup.folder)
         written += whole.audit(hand_ins, rows)
     counts = {state: sum(row.state == state for row in rows.values()) for state in ("graded", "refused", "failed")}
     return Graded(counts, written, passed_over)

@@ -8,6 +8,7 @@ its one style sheet and images that are part of it.
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from pathlib import Path
 
@@ -43,19 +44,11 @@ def write(result: Result, path: Path) -> list[Path]:
 
 def page(result: Result) -> str:
     """The whole page."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_finalize,
-    )
     style = (TEMPLATES / "report.css").read_text()
-    return environment.get_template("report.html").render(
+    return environment().get_template("report.html").render(
         result=result,
         style=Markup(style),
-        policy=f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; base-uri 'none'; form-action 'none'",
+        policy=policy(style),
         facts=facts,
         blocks=blocks,
         kind=lambda block: {Drawing: "drawing", Grid: "grid", Note: "note"}[type(block)],
@@ -64,13 +57,34 @@ def page(result: Result) -> str:
     )
 
 
+@functools.cache
+def environment() -> jinja2.Environment:
+    """What turns templates into pages: every word that is filled in is cleaned and escaped."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+    )
+
+
+def policy(style: str, script: str = "") -> str:
+    """A page's Content Security Policy: images in it, this style sheet, this script, and nothing else."""
+    scripts = f" script-src '{_digest(script)}';" if script else ""
+    return (
+        f"default-src 'none'; img-src data:; style-src '{_digest(style)}';{scripts} base-uri 'none'; form-action 'none'"
+    )
+
+
 def _finalize(value: object) -> object:
     """Every word of the page; what is markup already is our own."""
     return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _digest(style: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+def _digest(content: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
 
 
 def _sources(drawing: Drawing) -> list[tuple[str, Markup]]:
