@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import torch
 
-from reference.kernels import autograd, cuda, direct, im2col, naive
+from reference.kernels import autograd, cuda, direct, gemm, im2col, naive, triton_conv
 from reference.kernels.arguments import batched, check_alike, check_floating, check_tensor, integer, pair
 from reference.kernels.conv_algorithm import Algorithm
 from reference.kernels.conv_geometry import Geometry
 
 # A new algorithm is one file and one entry here; `choose` says when it is the default.
 ALGORITHMS: dict[str, Algorithm] = {
-    algorithm.name: algorithm for algorithm in (naive.NAIVE, im2col.IM2COL, direct.DIRECT, cuda.CUDA)
+    algorithm.name: algorithm
+    for algorithm in (naive.NAIVE, im2col.IM2COL, direct.DIRECT, gemm.GEMM, cuda.CUDA, triton_conv.TRITON)
 }
 
 
