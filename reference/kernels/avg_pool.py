@@ -38,7 +38,7 @@ def avg_pool2d(
             or in the near padding.
         count_include_pad: divide by the window's pixels in image and padding, not by those in the image alone.
         divisor_override: divide by this instead.
-        algorithm: "naive", "unfold", "direct", or "auto" for the fastest that takes this input.
+        algorithm: "naive", "unfold", "direct", "triton" (GPUs), or "auto" for the fastest that takes this input.
 
     Returns:
         (N, C, OH, OW) or (C, OH, OW), channels last if the input was.

@@ -38,7 +38,7 @@ def max_pool2d(
         ceil_mode: also count a last window that is only partly over the image, if it starts in the image
             or in the near padding.
         return_indices: also return where the maxima are.
-        algorithm: "naive", "unfold", "direct", or "auto" for the fastest that takes this input.
+        algorithm: "naive", "unfold", "direct", "triton" (GPUs), or "auto" for the fastest that takes this input.
 
     Returns:
         (N, C, OH, OW) or (C, OH, OW), channels last if the input was; with `return_indices` a pair of it

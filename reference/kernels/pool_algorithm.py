@@ -21,8 +21,8 @@ class PoolAlgorithm:
     Args:
         name: what a caller writes as `algorithm=`.
         maxima: (input (N, C, H, W), geometry, winners wanted?) -> output (N, C, OH, OW) and the winners, of
-            the same shape: for each window the winning pixel's place in its plane, y*W + x, as int64 or
-            int32, or its tap i*KW + j as uint8. Where no winners are wanted they may be None.
+            the same shape: for each window the winning pixel's place in its plane, y*W + x, as int64, or
+            its tap i*KW + j as uint8 or int16. Where no winners are wanted they may be None.
         scatter: (grad (N, C, OH, OW), winners, geometry, (H, W)) -> (N, C, H, W), each number added to the
             pixel that won.
         averages: (input, geometry, row divisors (OH,), column divisors (OW,)) -> (N, C, OH, OW), each

@@ -20,16 +20,18 @@ from reference.kernels.pool_geometry import PoolGeometry
 
 
 def positions(winners: torch.Tensor, geometry: PoolGeometry, width: int) -> torch.Tensor:
-    """Winners as places in their plane, y*W + x, int64 (N, C, OH, OW); see `PoolAlgorithm.maxima` for their two forms.
-
-    A tap's number is only ever used by kernels without padding and dilation.
-    """
-    if winners.dtype != torch.uint8:
+    """Winners as places in their plane, y*W + x, int64 (N, C, OH, OW), from either form of `PoolAlgorithm.maxima`."""
+    if winners.dtype not in (torch.uint8, torch.int16):
         return winners.long()
-    oh, ow = winners.shape[2:]
-    tap = winners.long()
-    rows = torch.arange(oh, device=winners.device)[:, None] * geometry.stride[0] + tap // geometry.kernel_size[1]
-    columns = torch.arange(ow, device=winners.device) * geometry.stride[1] + tap % geometry.kernel_size[1]
+    tap, columns_of_window = winners.long(), geometry.kernel_size[1]
+    taps = tap // columns_of_window, tap % columns_of_window
+    row, column = (
+        torch.arange(count, device=winners.device) * stride - padding
+        for count, stride, padding in zip(winners.shape[2:], geometry.stride, geometry.padding)
+    )
+    rows, columns = (
+        start + tap * dilation for start, tap, dilation in zip((row[:, None], column), taps, geometry.dilation)
+    )
     return rows * width + columns
 
 
@@ -51,7 +53,11 @@ class MaxPooling(torch.autograd.Function):
     def backward(ctx, grad, _):
         if grad is None:
             return None, None, None, None
-        return Scatter.apply(grad, *ctx.saved_tensors, ctx.algorithm, ctx.geometry, ctx.size), None, None, None
+        if not torch.is_grad_enabled():  # nobody will differentiate this again: no record of it
+            image = ctx.algorithm.scatter(grad.detach(), *ctx.saved_tensors, ctx.geometry, ctx.size)
+        else:
+            image = Scatter.apply(grad, *ctx.saved_tensors, ctx.algorithm, ctx.geometry, ctx.size)
+        return image, None, None, None
 
 
 class Scatter(torch.autograd.Function):
@@ -98,6 +104,9 @@ class AveragePooling(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad):
+        if not torch.is_grad_enabled():
+            algorithm, *rest = ctx.rest
+            return algorithm.spread(grad.detach(), *rest, ctx.size), None, None, None, None
         return Spread.apply(grad, *ctx.rest, ctx.size), None, None, None, None
 
 

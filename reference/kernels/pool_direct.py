@@ -2,11 +2,12 @@
 
 Every kernel reads its input once and writes its output once, which is what pooling costs when done
 well: its arithmetic is hidden behind the memory. For windows of 2x2 that tile the image, each pair of
-rows is split into its even and its odd columns by a shuffle, and who won is kept as one byte per window,
-so the gradient needs no scattered writes: each pixel asks whether it won.
+rows is split into its even and its odd columns by a shuffle. Other windows are worked out along the rows
+first, then down the columns: KH + KW steps instead of KH*KW. Who won is kept as the tap's number, so the
+gradient needs no scattered writes: each pixel asks the windows that see it whether it won.
 
-Cost for 2x2: 4 bytes read per pixel and 5/4 bytes written in float32; backward 5/4 read and 4 written.
-Other windows: KH*KW vector loads per sixteen outputs, positions of 4 bytes.
+Cost for 2x2: 4 bytes read per pixel and 5/4 bytes written in float32; backward 5/4 read and 4 written. Other
+windows keep two bytes per window in place of one.
 
 Float32 and float64 on the CPU. Maxima are exact; averages add KH*KW taps in float32 or float64, with at
 most as many roundings.
@@ -14,25 +15,28 @@ most as many roundings.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 import torch
 
+from reference.kernels import memory
 from reference.kernels.parallel import ranges, run
 from reference.kernels.pool_algorithm import PoolAlgorithm
 from reference.kernels.pool_direct_kernels import (
     averages_2x2,
     averages_of_planes,
-    averages_of_windows,
     maxima_2x2,
-    maxima_of_windows,
     scatter_2x2,
-    scatter_to_positions,
     spread_2x2,
-    spread_over_windows,
+    spread_over_planes,
 )
 from reference.kernels.pool_geometry import PoolGeometry
+from reference.kernels.pool_unfold import UNFOLD
+from reference.kernels.pool_window_kernels import (
+    averages_of_windows,
+    maxima_of_windows,
+    scatter_to_windows,
+    spread_over_windows,
+)
 
 # `ranges` counts multiply-adds of a matrix product; a pooled pixel takes the time of about so many.
 OPERATIONS_PER_PIXEL = 16
@@ -56,61 +60,67 @@ def _planes(tensor: torch.Tensor) -> np.ndarray:
     return tensor.contiguous().numpy().reshape(n * c, h, w)
 
 
-@lru_cache
-def _taps(geometry: PoolGeometry, size: tuple[int, int]) -> tuple:
-    """What the kernels for any window need to know of it."""
-    steps = (*geometry.stride, *geometry.padding, *geometry.dilation)
-    return (*steps, *geometry.inside(0, size[0]), *geometry.inside(1, size[1]))
+def _window(geometry: PoolGeometry) -> tuple[int, ...]:
+    return (*geometry.kernel_size, *geometry.stride, *geometry.padding, *geometry.dilation)
+
+
+def _taps_are_numbered(geometry: PoolGeometry, size: tuple[int, int]) -> bool:
+    """Whether each window has a tap in the image, and int16 a number for each tap. It is rare that not."""
+    kh, kw = geometry.kernel_size
+    return kh * kw < 1 << 15 and all(geometry.first_tap(axis, size[axis])[-1] < size[axis] for axis in (0, 1))
 
 
 def maxima(input, geometry: PoolGeometry, winners_wanted: bool):
     n, c, h, w = input.shape
-    output = input.new_empty((n, c, *geometry.output_size((h, w))))
-    if _is_2x2(geometry, (h, w)):
-        winners = torch.empty(output.shape, dtype=torch.uint8) if winners_wanted else None
-        places = None if winners is None else _planes(winners)
-        _on_planes(maxima_2x2, n * c, h * w, _planes(input), _planes(output), places)
-        return output, winners
-    winners = torch.empty(output.shape, dtype=torch.int32)
-    starts = geometry.first_tap(0, h), geometry.first_tap(1, w).astype(np.int32)
-    arguments = (_planes(input), _planes(output), _planes(winners), *starts, *_taps(geometry, (h, w)))
-    _on_planes(maxima_of_windows, n * c, h * w, *arguments)
+    if not _taps_are_numbered(geometry, (h, w)):
+        return UNFOLD.maxima(input, geometry, winners_wanted)
+    is_2x2, shape = _is_2x2(geometry, (h, w)), (n, c, *geometry.output_size((h, w)))
+    output = memory.empty(shape, input.dtype)
+    winners = memory.empty(shape, torch.uint8 if is_2x2 else torch.int16) if winners_wanted else None
+    arrays = _planes(input), _planes(output), None if winners is None else _planes(winners)
+    if is_2x2:
+        _on_planes(maxima_2x2, n * c, h * w, *arrays)
+    else:
+        _on_planes(maxima_of_windows, n * c, h * w, *arrays, _window(geometry))
     return output, winners
 
 
 def scatter(grad, winners, geometry: PoolGeometry, size: tuple[int, int]):
     n, c = grad.shape[:2]
-    result = grad.new_empty((n, c, *size))
-    kernel = scatter_2x2 if winners.dtype == torch.uint8 else scatter_to_positions
-    _on_planes(kernel, n * c, size[0] * size[1], _planes(grad), _planes(winners), _planes(result))
+    if winners.dtype == torch.int64:
+        return UNFOLD.scatter(grad, winners, geometry, size)
+    result = memory.empty((n, c, *size), grad.dtype)
+    arrays = _planes(grad), _planes(winners), _planes(result)
+    if winners.dtype == torch.uint8:
+        _on_planes(scatter_2x2, n * c, size[0] * size[1], *arrays)
+    else:
+        _on_planes(scatter_to_windows, n * c, size[0] * size[1], *arrays, _window(geometry))
     return result
 
 
 def averages(input, geometry: PoolGeometry, row_divisors, column_divisors):
     n, c, h, w = input.shape
-    output = input.new_empty((n, c, *geometry.output_size((h, w))))
-    divisors = row_divisors.numpy(), column_divisors.numpy()
+    output = memory.empty((n, c, *geometry.output_size((h, w))), input.dtype)
+    arguments = _planes(input), _planes(output), row_divisors.numpy(), column_divisors.numpy()
     if _is_2x2(geometry, (h, w)):
-        _on_planes(averages_2x2, n * c, h * w, _planes(input), _planes(output), *divisors)
+        _on_planes(averages_2x2, n * c, h * w, *arguments)
     elif geometry.kernel_size == (h, w) and geometry.padding == (0, 0):
-        _on_planes(averages_of_planes, n * c, h * w, _planes(input), _planes(output), *divisors)
+        _on_planes(averages_of_planes, n * c, h * w, *arguments)
     else:
-        arguments = (_planes(input), _planes(output), *divisors, *_taps(geometry, (h, w)))
-        _on_planes(averages_of_windows, n * c, h * w, *arguments)
+        _on_planes(averages_of_windows, n * c, h * w, *arguments, _window(geometry))
     return output
 
 
 def spread(grad, geometry: PoolGeometry, row_divisors, column_divisors, size: tuple[int, int]):
     n, c = grad.shape[:2]
-    result = grad.new_empty((n, c, *size))
-    divisors = row_divisors.numpy(), column_divisors.numpy()
+    result = memory.empty((n, c, *size), grad.dtype)
+    arguments = _planes(grad), _planes(result), row_divisors.numpy(), column_divisors.numpy()
     if _is_2x2(geometry, size):
-        _on_planes(spread_2x2, n * c, size[0] * size[1], _planes(grad), _planes(result), *divisors)
+        _on_planes(spread_2x2, n * c, size[0] * size[1], *arguments)
     elif geometry.kernel_size == size and geometry.padding == (0, 0):
-        result.copy_(grad / (row_divisors[0] * column_divisors[0]))
+        _on_planes(spread_over_planes, n * c, size[0] * size[1], *arguments)
     else:
-        arguments = (_planes(grad), _planes(result), *divisors, *_taps(geometry, size))
-        _on_planes(spread_over_windows, n * c, size[0] * size[1], *arguments)
+        _on_planes(spread_over_windows, n * c, size[0] * size[1], *arguments, _window(geometry))
     return result
 
 

@@ -1,8 +1,8 @@
-"""The loops of `pool_direct`, over planes [first, end), written in vectors of sixteen numbers.
+"""The loops of `pool_direct` for windows that tile the image: 2x2, and one window over the whole plane.
 
 Layouts: an input is (P, H, W), an output (P, OH, OW), P = N*C planes, all contiguous; no two arrays of a
-call share memory. Planes are independent, so callers may hand ranges of them to threads.
-Each `_name` is the plain Python kernel, and `name` its compiled alias.
+call share memory. Planes are independent, so callers may hand ranges of them [first, end) to threads.
+Sixteen windows of a row at a time. Each `_name` is the plain Python kernel, and `name` its compiled alias.
 """
 
 from __future__ import annotations
@@ -25,26 +25,34 @@ def _maxima_2x2(first, end, input, output, winners):
     height, width = input.shape[1:]
     rows, columns = output.shape[1:]
     blank = input.dtype.type(0)
+    taps = (v.splat(np.uint8(0)), v.splat(np.uint8(1)), v.splat(np.uint8(2)), v.splat(np.uint8(3)))
     for plane in range(first, end):
-        for y in range(rows):
-            top = (plane * height + 2 * y) * width
-            for x in range(0, columns, LANES):
-                left = columns - x
-                best, right = v.load_pairs(input, top + 2 * x, 0, 2 * left, blank)
-                below, corner = v.load_pairs(input, top + width + 2 * x, 0, 2 * left, blank)
-                second = v.beats(right, best)
-                best = v.choose(second, right, best)
-                third = v.beats(below, best)
-                best = v.choose(third, below, best)
-                fourth = v.beats(corner, best)
-                best = v.choose(fourth, corner, best)
+        for x in range(0, columns, LANES):
+            left = columns - x
+            mask, low, high = v.below(left), v.below(2 * left), v.below(2 * left - LANES)
+            for y in range(rows):
+                top = (plane * height + 2 * y) * width + 2 * x
+                corner, right = v.load_pairs(input, top, low, high, blank)
+                below, opposite = v.load_pairs(input, top + width, low, high, blank)
+                best = v.greater(v.greater(opposite, below), v.greater(right, corner))
+                # Of equal maxima the first wins: asked last, it has the last word.
+                tap = v.choose(v.equal(below, best), taps[2], taps[3])
+                tap = v.choose(v.equal(right, best), taps[1], tap)
+                tap = v.choose(v.equal(corner, best), taps[0], tap)
+                if v.any_of(v.is_nan(corner, right), v.is_nan(below, opposite)):
+                    # A NaN beats everything, another one too: the last wins.
+                    best = v.choose(v.is_nan(corner, corner), corner, best)
+                    tap = v.choose(v.is_nan(corner, corner), taps[0], tap)
+                    best = v.choose(v.is_nan(right, right), right, best)
+                    tap = v.choose(v.is_nan(right, right), taps[1], tap)
+                    best = v.choose(v.is_nan(below, below), below, best)
+                    tap = v.choose(v.is_nan(below, below), taps[2], tap)
+                    best = v.choose(v.is_nan(opposite, opposite), opposite, best)
+                    tap = v.choose(v.is_nan(opposite, opposite), taps[3], tap)
                 place = (plane * rows + y) * columns + x
-                v.store(best, output, place, left)
+                v.store(best, output, place, mask)
                 if winners is not None:
-                    tap = v.choose(second, v.splat(np.uint8(1)), v.splat(np.uint8(0)))
-                    tap = v.choose(third, v.splat(np.uint8(2)), tap)
-                    tap = v.choose(fourth, v.splat(np.uint8(3)), tap)
-                    v.store(tap, winners, place, left)
+                    v.store(tap, winners, place, mask)
 
 
 def _scatter_2x2(first, end, grad, winners, result):
@@ -53,21 +61,24 @@ def _scatter_2x2(first, end, grad, winners, result):
     rows, columns = grad.shape[1:]
     zero = grad.dtype.type(0)
     nothing = v.splat(zero)
+    taps = (v.splat(np.uint8(0)), v.splat(np.uint8(1)), v.splat(np.uint8(2)), v.splat(np.uint8(3)))
     for plane in range(first, end):
-        for y in range(rows):
-            top = (plane * height + 2 * y) * width
-            for x in range(0, columns, LANES):
-                left = columns - x
+        # An odd last column or row belongs to no window: it gets the zero of a lane without one.
+        for x in range(0, width - columns, LANES):
+            mask, low, high = v.below(columns - x), v.below(width - 2 * x), v.below(width - 2 * x - LANES)
+            for y in range(rows):
+                top = (plane * height + 2 * y) * width + 2 * x
                 place = (plane * rows + y) * columns + x
-                number = v.load(grad, place, 0, left, zero)
-                tap = v.load(winners, place, 0, left, np.uint8(0))
-                for i in range(2):
-                    even = v.choose(v.equal(tap, v.splat(np.uint8(2 * i))), number, nothing)
-                    odd = v.choose(v.equal(tap, v.splat(np.uint8(2 * i + 1))), number, nothing)
-                    v.store_pairs(even, odd, result, top + i * width + 2 * x, 2 * left)
-        # An odd last column or row belongs to no window.
-        result[plane, :, 2 * columns :] = zero
-        result[plane, 2 * rows :, :] = zero
+                number = v.load(grad, place, mask, zero)
+                tap = v.load(winners, place, mask, np.uint8(0))
+                corner = v.choose(v.equal(tap, taps[0]), number, nothing)
+                right = v.choose(v.equal(tap, taps[1]), number, nothing)
+                below = v.choose(v.equal(tap, taps[2]), number, nothing)
+                opposite = v.choose(v.equal(tap, taps[3]), number, nothing)
+                v.store_pairs(corner, right, result, top, low, high)
+                v.store_pairs(below, opposite, result, top + width, low, high)
+            if height > 2 * rows:
+                v.store_pairs(nothing, nothing, result, (plane * height + height - 1) * width + 2 * x, low, high)
 
 
 def _averages_2x2(first, end, input, output, row_divisors, column_divisors):
@@ -77,14 +88,15 @@ def _averages_2x2(first, end, input, output, row_divisors, column_divisors):
     zero = input.dtype.type(0)
     divisor = v.splat(row_divisors[0] * column_divisors[0])
     for plane in range(first, end):
-        for y in range(rows):
-            top = (plane * height + 2 * y) * width
-            for x in range(0, columns, LANES):
-                left = columns - x
-                corner, right = v.load_pairs(input, top + 2 * x, 0, 2 * left, zero)
-                below, opposite = v.load_pairs(input, top + width + 2 * x, 0, 2 * left, zero)
-                total = v.add(v.add(v.add(corner, right), below), opposite)
-                v.store(v.divide(total, divisor), output, (plane * rows + y) * columns + x, left)
+        for x in range(0, columns, LANES):
+            left = columns - x
+            mask, low, high = v.below(left), v.below(2 * left), v.below(2 * left - LANES)
+            for y in range(rows):
+                top = (plane * height + 2 * y) * width + 2 * x
+                corner, right = v.load_pairs(input, top, low, high, zero)
+                below, opposite = v.load_pairs(input, top + width, low, high, zero)
+                total = v.add(v.add(corner, right), v.add(below, opposite))
+                v.store(v.divide(total, divisor), output, (plane * rows + y) * columns + x, mask)
 
 
 def _spread_2x2(first, end, grad, result, row_divisors, column_divisors):
@@ -92,119 +104,52 @@ def _spread_2x2(first, end, grad, result, row_divisors, column_divisors):
     height, width = result.shape[1:]
     rows, columns = grad.shape[1:]
     zero = grad.dtype.type(0)
-    divisor = v.splat(row_divisors[0] * column_divisors[0])
+    nothing, divisor = v.splat(zero), v.splat(row_divisors[0] * column_divisors[0])
     for plane in range(first, end):
-        for y in range(rows):
-            top = (plane * height + 2 * y) * width
-            for x in range(0, columns, LANES):
-                left = columns - x
-                share = v.divide(v.load(grad, (plane * rows + y) * columns + x, 0, left, zero), divisor)
-                v.store_pairs(share, share, result, top + 2 * x, 2 * left)
-                v.store_pairs(share, share, result, top + width + 2 * x, 2 * left)
-        result[plane, :, 2 * columns :] = zero
-        result[plane, 2 * rows :, :] = zero
-
-
-def _maxima_of_windows(
-    first, end, input, output, winners, row_starts, column_starts,
-    sh, sw, ph, pw, dh, dw, row_first, row_end, column_first, column_end,
-):  # fmt: skip
-    """Maxima of any windows, and the winning pixels' places y*W + x as int32."""
-    height, width = input.shape[1:]
-    rows, columns = output.shape[1:]
-    lowest = input.dtype.type(-np.inf)
-    for plane in range(first, end):
-        for y in range(rows):
-            for x in range(0, columns, LANES):
-                left = columns - x
-                best = v.splat(lowest)
-                place = v.load(column_starts, x, 0, left, np.int32(0))
-                place = v.add(place, v.ramp(row_starts[y] * width, 0))
-                for i in range(row_first.size):
-                    if not row_first[i] <= y < row_end[i]:
-                        continue
-                    line = (y * sh - ph + i * dh) * width
-                    for j in range(column_first.size):
-                        start = line + x * sw + j * dw - pw
-                        pixel = v.load_every(
-                            input, plane * height * width + start, sw, column_first[j] - x, column_end[j] - x, lowest
-                        )
-                        wins = v.beats(pixel, best)
-                        best = v.choose(wins, pixel, best)
-                        place = v.choose(wins, v.ramp(start, sw), place)
-                v.store(best, output, (plane * rows + y) * columns + x, left)
-                v.store(place, winners, (plane * rows + y) * columns + x, left)
-
-
-def _scatter_to_positions(first, end, grad, winners, result):
-    """The adjoint of `_maxima_of_windows`: windows may share a winner, so their numbers are added."""
-    for plane in range(first, end):
-        pixels = result[plane].reshape(-1)
-        pixels[:] = grad.dtype.type(0)
-        numbers, places = grad[plane].reshape(-1), winners[plane].reshape(-1)
-        for window in range(places.size):
-            # Beyond the plane: a window without any tap in the image.
-            if places[window] < pixels.size:
-                pixels[places[window]] += numbers[window]
-
-
-def _averages_of_windows(
-    first, end, input, output, row_divisors, column_divisors,
-    sh, sw, ph, pw, dh, dw, row_first, row_end, column_first, column_end,
-):  # fmt: skip
-    """Sums of any windows over their divisors."""
-    height, width = input.shape[1:]
-    rows, columns = output.shape[1:]
-    zero = input.dtype.type(0)
-    for plane in range(first, end):
-        for y in range(rows):
-            for x in range(0, columns, LANES):
-                left = columns - x
-                total = v.splat(zero)
-                for i in range(row_first.size):
-                    if not row_first[i] <= y < row_end[i]:
-                        continue
-                    line = (plane * height + y * sh - ph + i) * width
-                    for j in range(column_first.size):
-                        start = line + x * sw + j - pw
-                        pixel = v.load_every(input, start, sw, column_first[j] - x, column_end[j] - x, zero)
-                        total = v.add(total, pixel)
-                divisor = v.load(column_divisors, x, 0, left, input.dtype.type(1))
-                divisor = v.multiply(divisor, v.splat(row_divisors[y]))
-                v.store(v.divide(total, divisor), output, (plane * rows + y) * columns + x, left)
+        for x in range(0, width - columns, LANES):
+            mask, low, high = v.below(columns - x), v.below(width - 2 * x), v.below(width - 2 * x - LANES)
+            for y in range(rows):
+                top = (plane * height + 2 * y) * width + 2 * x
+                share = v.divide(v.load(grad, (plane * rows + y) * columns + x, mask, zero), divisor)
+                v.store_pairs(share, share, result, top, low, high)
+                v.store_pairs(share, share, result, top + width, low, high)
+            if height > 2 * rows:
+                v.store_pairs(nothing, nothing, result, (plane * height + height - 1) * width + 2 * x, low, high)
 
 
 def _averages_of_planes(first, end, input, output, row_divisors, column_divisors):
-    """The mean of each whole plane: one window has no row of windows to work along, but is a long sum."""
-    for plane in range(first, end):
-        total = input.dtype.type(0)
-        for pixel in input[plane].reshape(-1):
-            total += pixel
-        output[plane, 0, 0] = total / (row_divisors[0] * column_divisors[0])
+    """The mean of each whole plane, sixteen planes at a time: their sixteen sums are added up pair by pair."""
+    size = input.shape[1] * input.shape[2]
+    zero = input.dtype.type(0)
+    divisor = v.splat(row_divisors[0] * column_divisors[0])
+    everywhere = v.below(LANES)
+    sums = np.zeros(LANES * LANES, input.dtype)
+    for start in range(first, end, LANES):
+        count = min(LANES, end - start)
+        for plane in range(count):
+            total = v.splat(zero)
+            for x in range(0, size, LANES):
+                total = v.add(total, v.load(input, (start + plane) * size + x, v.below(size - x), zero))
+            v.store(total, sums, plane * LANES, everywhere)
+        vectors = LANES // 2
+        while vectors > 0:
+            for pair in range(vectors):
+                even, odd = v.load_pairs(sums, 2 * pair * LANES, everywhere, everywhere, zero)
+                v.store(v.add(even, odd), sums, pair * LANES, everywhere)
+            vectors //= 2
+        total = v.load(sums, 0, everywhere, zero)
+        v.store(v.divide(total, divisor), output, start, v.below(count))
 
 
-def _spread_over_windows(
-    first, end, grad, result, row_divisors, column_divisors,
-    sh, sw, ph, pw, dh, dw, row_first, row_end, column_first, column_end,
-):  # fmt: skip
-    """The adjoint of `_averages_of_windows`."""
-    height, width = result.shape[1:]
-    rows, columns = grad.shape[1:]
-    share = np.empty(columns, grad.dtype)
-    pixels = result.reshape(-1)
+def _spread_over_planes(first, end, grad, result, row_divisors, column_divisors):
+    """The adjoint of `_averages_of_planes`."""
+    size = result.shape[1] * result.shape[2]
+    numbers = grad.reshape(-1)
+    divisor = row_divisors[0] * column_divisors[0]
     for plane in range(first, end):
-        for pixel in range(plane * height * width, (plane + 1) * height * width):
-            pixels[pixel] = 0
-        for y in range(rows):
-            for x in range(columns):
-                share[x] = grad[plane, y, x] / (row_divisors[y] * column_divisors[x])
-            for i in range(row_first.size):
-                if not row_first[i] <= y < row_end[i]:
-                    continue
-                line = (plane * height + y * sh - ph + i) * width
-                for j in range(column_first.size):
-                    for x in range(column_first[j], column_end[j]):
-                        pixels[line + x * sw - pw + j] += share[x]
+        share = v.splat(numbers[plane] / divisor)
+        for x in range(0, size, LANES):
+            v.store(share, result, plane * size + x, v.below(size - x))
 
 
 # fastmath is off: whether a NaN wins, and which of equal maxima, is the contract.
@@ -212,9 +157,5 @@ maxima_2x2 = compiled(_maxima_2x2, fastmath=False)
 scatter_2x2 = compiled(_scatter_2x2, fastmath=False)
 averages_2x2 = compiled(_averages_2x2, fastmath=False)
 spread_2x2 = compiled(_spread_2x2, fastmath=False)
-maxima_of_windows = compiled(_maxima_of_windows, fastmath=False)
-scatter_to_positions = compiled(_scatter_to_positions, fastmath=False)
-averages_of_windows = compiled(_averages_of_windows, fastmath=False)
-# A sum alone may be reordered: that makes it a sum of sixteen lanes.
-averages_of_planes = compiled(_averages_of_planes, fastmath={"reassoc"})
-spread_over_windows = compiled(_spread_over_windows, fastmath=False)
+averages_of_planes = compiled(_averages_of_planes, fastmath=False)
+spread_over_planes = compiled(_spread_over_planes, fastmath=False)

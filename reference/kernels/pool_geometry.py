@@ -87,24 +87,6 @@ class PoolGeometry:
         return count - 1 if (count - 1) * stride >= length + padding else count
 
     @lru_cache
-    def inside(self, axis: int, length: int) -> tuple[np.ndarray, np.ndarray]:
-        """For each tap, the outputs [first, end) along `axis` for which that tap lies inside the image.
-
-        Args:
-            axis: 0 for the height, 1 for the width.
-            length: the image's pixels along it.
-
-        Returns:
-            (first, end), two int64 arrays (K,).
-        """
-        stride, padding = self.stride[axis], self.padding[axis]
-        shift = np.arange(self.kernel_size[axis], dtype=np.int64) * self.dilation[axis] - padding  # (K,)
-        count = self._count(axis, length)
-        first = np.maximum(0, -(shift // stride))  # the first output with output * stride + shift >= 0
-        end = np.minimum(count, (length - 1 - shift) // stride + 1)
-        return first, end
-
-    @lru_cache
     def first_tap(self, axis: int, length: int) -> np.ndarray:
         """For each output along `axis`, the pixel of its first tap that is not in the near padding, int64 (O,).
 

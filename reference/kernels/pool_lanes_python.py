@@ -1,7 +1,7 @@
 """The operations of `pool_lanes` as plain Python on arrays of sixteen numbers: their meaning, word for word.
 
 The kernels run on these where numba is told not to compile (`NUMBA_DISABLE_JIT=1`), so that a debugger
-can step through them.
+can step through them. An array is read and written as one long row.
 """
 
 from __future__ import annotations
@@ -11,40 +11,36 @@ import numpy as np
 LANES = 16
 
 
-def load(array, index, first, end, fill):
-    """Lane l is array[index + l] where first <= l < end, and `fill` elsewhere; `array` is read as one long row."""
+def below(end):
+    """Mask of the lanes whose number is below `end`."""
+    return np.arange(LANES) < end
+
+
+def load(array, index, mask, fill):
+    """Lane l is array[index + l] where the mask is set, and `fill` elsewhere."""
     lanes = np.full(LANES, fill, dtype=array.dtype)
-    for lane in range(max(first, 0), min(end, LANES)):
+    for lane in np.flatnonzero(mask):
         lanes[lane] = array.reshape(-1)[index + lane]
     return lanes
 
 
-def load_pairs(array, index, first, end, fill):
-    """Every other number of `array` from `index` on, and from `index + 1` on; [first, end) counts single numbers."""
-    row = np.full(2 * LANES, fill, dtype=array.dtype)
-    for place in range(max(first, 0), min(end, 2 * LANES)):
-        row[place] = array.reshape(-1)[index + place]
+def load_pairs(array, index, low, high, fill):
+    """Every other number of `array` from `index` on, and from `index + 1` on; the masks are of single numbers."""
+    row = np.concatenate([load(array, index, low, fill), load(array, index + LANES, high, fill)])
     return row[0::2], row[1::2]
 
 
-def load_every(array, index, step, first, end, fill):
-    """Lane l is array[index + l*step] where first <= l < end, and `fill` elsewhere."""
-    lanes = np.full(LANES, fill, dtype=array.dtype)
-    for lane in range(max(first, 0), min(end, LANES)):
-        lanes[lane] = array.reshape(-1)[index + lane * step]
-    return lanes
+def store(lanes, array, index, mask):
+    """Write the lanes of the mask from array[index] on."""
+    for lane in np.flatnonzero(mask):
+        array.reshape(-1)[index + lane] = lanes[lane]
 
 
-def store(lanes, array, index, end):
-    """Write the lanes below `end` from array[index] on."""
-    count = max(0, min(end, LANES))
-    array.reshape(-1)[index : index + count] = lanes[:count]
-
-
-def store_pairs(left, right, array, index, end):
-    """Write left[0], right[0], left[1], right[1], ... from array[index] on; `end` counts single numbers."""
-    count = max(0, min(end, 2 * LANES))
-    array.reshape(-1)[index : index + count] = np.stack([left, right], axis=1).reshape(-1)[:count]
+def store_pairs(left, right, array, index, low, high):
+    """Write left[0], right[0], left[1], right[1], ... from array[index] on; the masks are of single numbers."""
+    row = np.stack([left, right], axis=1).reshape(-1)
+    store(row[:LANES], array, index, low)
+    store(row[LANES:], array, index + LANES, high)
 
 
 def splat(scalar):
@@ -52,18 +48,28 @@ def splat(scalar):
     return np.full(LANES, scalar)
 
 
-def ramp(start, step):
-    """start, start + step, start + 2*step, ... as int32."""
-    return (start + step * np.arange(LANES)).astype(np.int32)
-
-
 def beats(challenger, best):
     """Where the challenger is greater, or NaN."""
     return (challenger > best) | np.isnan(challenger)
 
 
+def greater(left, right):
+    """The greater of both; `right` where they are equal. Neither may be NaN."""
+    return np.where(left > right, left, right)
+
+
+def is_nan(left, right):
+    """Where either is NaN."""
+    return np.isnan(left) | np.isnan(right)
+
+
+def any_of(left, right):
+    """Whether either mask is set anywhere."""
+    return bool((left | right).any())
+
+
 def equal(left, right):
-    """Where both integers are the same."""
+    """Where both are the same number."""
     return left == right
 
 

@@ -8,9 +8,10 @@ from reference.kernels.pool_algorithm import PoolAlgorithm
 from reference.kernels.pool_direct import DIRECT
 from reference.kernels.pool_naive import NAIVE
 from reference.kernels.pool_unfold import UNFOLD
+from reference.kernels.triton_pool import TRITON
 
 # From the one to read first to the one to use.
-ALGORITHMS = {algorithm.name: algorithm for algorithm in (NAIVE, UNFOLD, DIRECT)}
+ALGORITHMS = {algorithm.name: algorithm for algorithm in (NAIVE, UNFOLD, DIRECT, TRITON)}
 
 
 def choose(name: str, input: torch.Tensor) -> PoolAlgorithm:

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 import torch
 from hypothesis import strategies as st
 
-ALGORITHMS = ("naive", "unfold", "direct")
+from reference.kernels.pool_registry import ALGORITHMS as REGISTRY
+
+# Without those that are for GPUs alone.
+ALGORITHMS = tuple(name for name, algorithm in REGISTRY.items() if algorithm.supports(torch.empty(0)))
 
 
 @dataclass(frozen=True)

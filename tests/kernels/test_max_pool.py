@@ -14,7 +14,6 @@ from hypothesis import given
 from grader.worker.forbid import POOLING, Rules, forbidden
 from reference.kernels.max_pool import max_pool2d
 from reference.kernels.pool_autograd import MaxPooling
-from reference.kernels.pool_direct_kernels import scatter_to_positions
 from reference.kernels.pool_geometry import PoolGeometry
 from reference.kernels.pool_registry import ALGORITHMS as REGISTRY
 from reference.kernels.pool_unfold import UNFOLD
@@ -25,7 +24,7 @@ each_algorithm = pytest.mark.parametrize("algorithm", ALGORITHMS)
 
 
 def test_these_are_all_the_algorithms_there_are():
-    assert tuple(REGISTRY) == ALGORITHMS
+    assert {"naive", "unfold", "direct"} <= set(ALGORITHMS) <= set(REGISTRY)
 
 
 @each_algorithm
@@ -132,11 +131,13 @@ def test_a_window_without_any_tap_in_the_image_is_minus_infinity_and_sends_no_gr
     assert gradient.tolist() == [[[[0.0]]]]
 
 
-def test_positions_outside_of_the_plane_write_nowhere():
-    memory = torch.zeros(3, 1, 1).numpy()
-    grad, winners = torch.ones(1, 1, 2).numpy(), torch.tensor([[[0, 1]]], dtype=torch.int32).numpy()
-    scatter_to_positions(0, 1, grad, winners, memory[:1])
-    assert memory.reshape(-1).tolist() == [1, 0, 0]
+def test_windows_with_more_taps_than_a_byte_counts_are_torchs():
+    input = torch.randn(2, 3, 40, 50, generator=torch.Generator().manual_seed(0))
+    arguments = {"kernel_size": (17, 18), "stride": (2, 3), "padding": (8, 1)}
+    found = value_and_gradient(max_pool2d, input, **arguments, algorithm="direct")
+    torch.testing.assert_close(found, value_and_gradient(F.max_pool2d, input, **arguments))
+    positions = max_pool2d(input, **arguments, return_indices=True, algorithm="direct")[1]
+    assert torch.equal(positions, F.max_pool2d(input, **arguments, return_indices=True)[1])
 
 
 @pytest.mark.parametrize("size", [(32, 32), (33, 31)])

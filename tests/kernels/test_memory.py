@@ -1,0 +1,52 @@
+"""Recycled memory: used again when its tensor is gone, never before, and never more of it than agreed."""
+
+import pytest
+import torch
+
+from reference.kernels import memory
+
+
+@pytest.fixture(autouse=True)
+def nothing_waiting(monkeypatch):
+    monkeypatch.setattr(memory, "_waiting", {})
+
+
+def test_a_block_is_used_again_once_no_view_of_it_is_left():
+    tensor = memory.empty((512, 256), torch.float32)
+    place, view = tensor.data_ptr(), tensor[3].sum
+    del tensor
+    assert memory.empty((512, 256), torch.float32).data_ptr() != place
+    del view
+    assert memory.empty((512, 256), torch.float32).data_ptr() == place
+
+
+def test_a_gradient_keeps_its_block():
+    input = torch.ones(64, 16, 32, 32, requires_grad=True)
+    upstream = memory.empty((64, 16, 32, 32), torch.float32).fill_(2)
+    (input * 1).backward(upstream)
+    del upstream
+    memory.empty((64, 16, 32, 32), torch.float32).fill_(7)
+    assert torch.equal(input.grad, torch.full_like(input, 2))
+
+
+def test_a_smaller_last_batch_uses_what_a_whole_one_left():
+    place = memory.empty((128, 1024), torch.float64).data_ptr()
+    assert memory.empty((127, 1024), torch.float64).data_ptr() == place
+
+
+def test_no_more_waits_than_agreed(monkeypatch):
+    monkeypatch.setattr(memory, "WAITING_BYTES", 3 << 20)
+    tensors = [memory.empty((size, 1 << 18), torch.float32) for size in (1, 1, 2)]
+    del tensors
+    waiting = sum(size * len(blocks) for size, blocks in memory._waiting.items())
+    assert 0 < waiting <= 3 << 20
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.uint8, torch.int16])
+@pytest.mark.parametrize("shape", [(0, 3), (5, 7), (512, 1024)])
+def test_shape_type_and_alignment_are_those_asked_for(shape, dtype):
+    tensor = memory.empty(shape, dtype)
+    assert tuple(tensor.shape) == shape and tensor.dtype == dtype and tensor.is_contiguous()
+    assert tensor.data_ptr() % memory.ALIGNMENT == 0
+    tensor.fill_(1)
+    assert tensor.sum() == tensor.numel()

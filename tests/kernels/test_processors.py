@@ -1,0 +1,99 @@
+"""Every kernel is right on processors with narrower vectors than this one's, and with none.
+
+numba compiles for the processor that `NUMBA_CPU_NAME` and `NUMBA_CPU_FEATURES` name, in a process of its own.
+"""
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reference.kernels.vectors import register_bytes
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# A processor's name for LLVM, its features, its registers in bytes, and where it can be imitated.
+PROCESSORS = {
+    "AVX2": ("haswell", "+sse2,+avx,+avx2,+fma", 32, "x86_64"),
+    "SSE2": ("x86-64", "+sse2", 16, "x86_64"),
+    "NEON": ("generic", "+neon", 16, "aarch64"),
+    "without vectors": ("generic", "", 8, ""),
+}
+
+SCRIPT = """
+import sys
+import torch, torch.nn.functional as F
+from reference.kernels import avg_pool2d, conv2d, max_pool2d
+from reference.kernels.pool_direct_kernels import averages_2x2
+from reference.kernels.vectors import VECTOR_BYTES
+from tests.kernels.conv_cases import NAMES, draw, takes
+
+TOLERANCE = {torch.float64: dict(rtol=1e-12, atol=1e-12), torch.float32: dict(rtol=1e-4, atol=1e-4)}
+WIDER = {8: ["%ymm", "%zmm"], 16: ["%ymm", "%zmm"], 32: ["%zmm"], 64: []}
+assert VECTOR_BYTES == int(sys.argv[1]), VECTOR_BYTES
+
+
+def check(ours, theirs, tensors, dtype, what):
+    results = []
+    for function in (ours, theirs):
+        leaves = [tensor.detach().clone().requires_grad_() for tensor in tensors]
+        output = function(*leaves)
+        upstream = torch.linspace(-1, 2, output.numel(), dtype=dtype).view(output.shape)
+        results.append([output, *torch.autograd.grad(output, leaves, upstream)])
+    torch.testing.assert_close(*results, **TOLERANCE[dtype], msg=lambda message: f"{what}, {dtype}: {message}")
+
+
+for dtype in (torch.float32, torch.float64):
+    if sys.argv[2] == "convolution":
+        for case in ("padding", "stride", "depthwise", "one by one", "three by three", "wider than a vector"):
+            *tensors, keywords = draw(case, dtype)
+            for name in NAMES:
+                if takes(name, case):
+                    check(lambda x, w, b: conv2d(x, w, b, **keywords, algorithm=name),
+                          lambda x, w, b: F.conv2d(x, w, b, **keywords), tensors, dtype, f"{name}, {case}")
+    else:
+        for size in ((7, 9), (6, 70)):
+            image = torch.randn(2, 3, *size, dtype=dtype)
+            for window in ((2,), (3, 2, 1), (3, 3), (2, 1), size):
+                check(lambda x: max_pool2d(x, *window), lambda x: F.max_pool2d(x, *window), [image], dtype, window)
+                check(lambda x: avg_pool2d(x, *window), lambda x: F.avg_pool2d(x, *window), [image], dtype, window)
+if sys.argv[2] == "pooling":
+    code = "".join(averages_2x2.inspect_asm().values())
+    assert not any(register in code for register in WIDER[VECTOR_BYTES]), "compiled for another processor"
+print("agrees")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kernels", ["convolution", "pooling"])
+@pytest.mark.parametrize("processor", PROCESSORS)
+def test_values_and_gradients_are_torchs_on(processor, kernels):
+    name, features, width, machine = PROCESSORS[processor]
+    if machine not in ("", platform.machine()):
+        pytest.skip(f"imitated on {machine} only")
+    environment = {
+        **os.environ, "PYTHONPATH": str(ROOT), "NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(width), kernels], env=environment, cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "agrees"), done.stderr
+
+
+@pytest.mark.parametrize(
+    "features, width",
+    [
+        ("+avx,+avx2,+avx512f,+sse2", 64),
+        ("+avx,+avx2,-avx512f,+sse2", 32),
+        ("-avx,-avx512f,+sse2", 16),
+        ("+fp-armv8,+neon", 16),
+        ("-avx,-neon", 8),
+        ("", 8),
+        (None, 16),
+    ],
+)
+def test_a_processors_features_say_how_wide_its_registers_are(features, width):
+    assert register_bytes(features) == width
