@@ -8,7 +8,7 @@ import grader
 from data_scripts import machine
 
 # Parts of the grader that have no say in a verdict: to change them makes nobody be graded anew.
-VERDICTLESS = ("classroom", "report", "handout")
+VERDICTLESS = ("classroom", "export", "report", "regrade", "handout")
 
 
 def versions() -> dict[str, str]:
@@ -17,12 +17,20 @@ def versions() -> dict[str, str]:
 
 
 @cache
-def grader_digest() -> str:
-    """SHA-256 over the grader's files that verdicts depend on, and the versions of what it computes with."""
-    digest = hashlib.sha256()
+def grader_parts() -> dict[str, str]:
+    """SHA-256 over the grader's files that verdicts depend on: folder or file below grader/ → digest."""
     root = Path(grader.__file__).parent
+    digests = {}
     for path in sorted(root.rglob("*.py")):
-        if path.relative_to(root).parts[0] not in VERDICTLESS:
-            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    digest.update(repr(sorted(versions().items())).encode())
-    return digest.hexdigest()
+        inside = path.relative_to(root)
+        if inside.parts[0] not in VERDICTLESS:
+            digest = digests.setdefault(inside.parts[0], hashlib.sha256())
+            digest.update(inside.as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return {part: digest.hexdigest() for part, digest in digests.items()}
+
+
+@cache
+def grader_digest() -> str:
+    """SHA-256 over all of these files, and the versions of what the grader computes with."""
+    rests_on = repr([sorted(grader_parts().items()), sorted(versions().items())])
+    return hashlib.sha256(rests_on.encode()).hexdigest()

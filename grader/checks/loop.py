@@ -96,8 +96,9 @@ class Loop:
             network=self.network,
             augments=self.augments,
         )
+        every = train_size == len(data.train_images)
         arrays = [
-            data.train_images[train],
+            data.train_images if every else data.train_images[train],  # the file's own pages, not a copy
             data.train_labels[train].astype("int64"),
             data.test_images[val],
             data.train_images[sample],

@@ -157,7 +157,7 @@ class Train(_Message, tag="train"):
     seeding: Name | None = "setup_seed"
     kept: Name = "trained"  # the handle that the network has afterwards, on the CPU
     augments: bool = False
-    batch_size: Annotated[int, msgspec.Meta(ge=1)] = 500  # of the evaluations
+    batch_size: Annotated[int, msgspec.Meta(ge=1)] = 100  # of the evaluations; no larger than what trainings use
 
 
 class Layer(_Message, tag="layer"):

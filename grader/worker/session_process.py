@@ -129,6 +129,7 @@ def _serve(connection: socket.socket, operations: Operations, hits: list[Hit]) -
     while (received := receive(connection, REQUEST_LIMIT)) is not None:
         header = decode_request(received[0])
         arrays = split(header.arrays, received[1])
+        received = None  # whoever carries the request out may let go of the arrays
 
         def reply(answer: Answer, final: bool, request: str = header.id) -> None:
             reported, hits[:] = list(hits), []
@@ -147,4 +148,4 @@ def _serve(connection: socket.socket, operations: Operations, hits: list[Hit]) -
             sys.stdout.flush()
             sys.stderr.flush()
         reply(answer, final=True)
-        del arrays, received, answer
+        del arrays, answer

@@ -46,6 +46,8 @@ def train(
     `on_epoch(epoch, loss, accuracy)` itself. The network stays among the session's `objects`.
     """
     images, labels, *evaluations = arrays
+    arrays.clear()  # all of them lie in one piece of memory, which is given back when the last is let go
+    labels, evaluations = labels.long().clone(), [batch.clone() for batch in evaluations]
     if request.seeding is not None:
         getattr(module, request.seeding)(request.seed)
     network = getattr(module, request.network)()
@@ -66,7 +68,8 @@ def train(
         interim(Answer(Epoch(int(epoch), _number(loss), _number(accuracy), outputs), parts.arrays))
 
     given = channels_first(images).contiguous() if request.augments else normalised(images, request)
-    getattr(module, request.handle)(network, given, labels.long(), request.epochs, on_epoch)
+    del images
+    getattr(module, request.handle)(network, given, labels, request.epochs, on_epoch)
     objects[request.kept] = network.cpu()
     return Trained(reported, [parcel.output(values) for values in logits()])
 
