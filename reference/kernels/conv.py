@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import torch
 
-from reference.kernels import autograd, cuda, direct, gemm, im2col, naive, triton_conv
+from reference.kernels import autograd, cuda, depthwise, direct, gemm, im2col, naive, triton_conv, winograd
 from reference.kernels.arguments import batched, check_alike, check_floating, check_tensor, integer, pair
 from reference.kernels.conv_algorithm import Algorithm
+from reference.kernels.conv_choice import AUTO
 from reference.kernels.conv_geometry import Geometry
 
-# A new algorithm is one file and one entry here; `choose` says when it is the default.
+# A new algorithm is one file and one entry here; `conv_choice` says when it is the default.
 ALGORITHMS: dict[str, Algorithm] = {
     algorithm.name: algorithm
-    for algorithm in (naive.NAIVE, im2col.IM2COL, direct.DIRECT, gemm.GEMM, cuda.CUDA, triton_conv.TRITON)
-}
+    for algorithm in (
+        naive.NAIVE, im2col.IM2COL, direct.DIRECT, gemm.GEMM, winograd.WINOGRAD, depthwise.DEPTHWISE,
+        cuda.CUDA, triton_conv.TRITON,
+    )
+}  # fmt: skip
 
 
 def conv2d(
@@ -59,23 +63,9 @@ def conv2d(
     geometry = _geometry(images, weight, stride, padding, dilation, groups)
     _check_channels(images, weight, bias, geometry)
     _check_kernel_fits(images, weight, geometry)
-    chosen = choose(images, weight, geometry) if algorithm == "auto" else _named(algorithm, images, weight, geometry)
+    chosen = AUTO if algorithm == "auto" else _named(algorithm, images, weight, geometry)
     output = autograd.Convolution.apply(images, weight, bias, chosen, geometry)  # (N, O, OH, OW)
     return output if was_batched else output.squeeze(0)
-
-
-def choose(input: torch.Tensor, weight: torch.Tensor, geometry: Geometry) -> Algorithm:
-    """The algorithm that `"auto"` stands for.
-
-    Args:
-        input: (N, C, H, W). weight: (O, C/G, KH, KW).
-        geometry: stride, padding, dilation and groups.
-    """
-    if input.device.type == "cuda":
-        return cuda.CUDA
-    if direct.supports(input) and direct.pays_off(input, weight, geometry):
-        return direct.DIRECT
-    return im2col.IM2COL
 
 
 def _named(name: str, input: torch.Tensor, weight: torch.Tensor, geometry: Geometry) -> Algorithm:

@@ -1,72 +1,65 @@
-"""Convolution without columns: every tap of the kernel is a shift of a flat image.
+"""Convolution without columns: every tap of the kernel is a shift of a line of pixels.
 
-Lay the padded image out as one line of pixels, row after row, `pitch` apart. The pixel that tap (i, j) sees
-from output pixel p = y*pitch + x then lies at p + i*pitch + j, whatever p is, so the whole convolution is
+Lay the target's pixels out as one line, row after row, and let line (c, j) hold, where target pixel (y, x) stands,
+the source's pixel in row y and the column that kernel column j sees from x. Then tap (i, j) sees the same line from
+i rows further on, whatever the pixel, so the whole convolution is
 
-    output[o, p] = sum over taps t = (c, i, j) of  weight[o, t] * image[p + offset[t]]
+    output[o, p] = sum over taps t = (c, i, j) of  weight[o, t] * line[p + offset[t]]
 
-a sum of shifted lines, which vector registers do without looking at rows or columns. (At the end of each row
-it also computes a few meaningless pixels, which are dropped.) Strides fit the same idea: a stride of s splits
-the image into s*s interleaved images, its phases, and each tap moves over one of them by whole steps; dilation
-only changes the offsets. The input's gradient is the same sum with the shifts turned round, the weight's
-gradient is the product of every output line with every shifted image line.
+a sum of shifted lines, which vector registers do without looking at rows or columns: no lane is lost at the end of a
+row, and with a width of whole vectors no load crosses a cache line. A stride only changes which columns and rows a
+line holds, dilation only the offsets. The gradient of the weight is the product of every output line with every
+shifted line; the gradient of the input is the same sum over the output's gradient, with the shifts turned round. (With
+a stride, every phase of the input sees taps of its own; that sum is in `direct_kernels`.)
 
-Cost: 2*N*O*C/G*KH*KW*OH*pitch operations, pitch = OW + (KW-1)*dilation/stride; N*C*HP*WP numbers are copied, no
-columns are written. Parallel over images. float32 and float64 on the CPU.
+Cost: 2*N*O*C/G*KH*KW*OH*OW operations; KW/stride copies of the input are written, a KH-th of `im2col`'s columns, and
+only one image's at a time, which stay in the cache. Parallel over images, and over target channels where images are
+few. float32 and float64 on the CPU.
 Measured error in float32: at most 1.1 (forward), 1.4 (input gradient), 1.0 (weight gradient) times
 sqrt(terms) * eps/2 * the sum of the absolute products.
 
-Reference: Zhang, Franchetti and Low, "High performance zero-memory overhead direct convolutions", 2018 (the
-register tile); Vaidyanathan, "Multirate digital filters", 1990 (the phases).
+Reference: Cho and Brand, "MEC: memory-efficient convolution for deep neural network", 2017 (the lines); Zhang,
+Franchetti and Low, "High performance zero-memory overhead direct convolutions", 2018 (the register tile);
+Vaidyanathan, "Multirate digital filters", 1990 (the phases).
 """
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
-from reference.kernels import parallel
+from reference.kernels import memory, parallel
 from reference.kernels.conv_algorithm import Algorithm
 from reference.kernels.conv_geometry import Geometry
-from reference.kernels.direct_kernels import (
-    BLOCK_BYTES,
-    add_lanes_compiled,
-    shifted_products_compiled,
-    shifted_sums_compiled,
-)
+from reference.kernels.direct_kernels import add_lanes_compiled, shifted_sums_compiled
+from reference.kernels.direct_lines import line_products_compiled, line_sums_compiled
+from reference.kernels.direct_lines_plan import LineSums, input_lines, output_lines
 from reference.kernels.direct_plan import plan
 from reference.kernels.vectors import VECTOR_BYTES
 
 
 def forward(input, weight, bias, geometry: Geometry):
-    layout = plan(geometry, tuple(input.shape[2:]), tuple(weight.shape))
-    size = geometry.output_size(tuple(input.shape[2:]), tuple(weight.shape[2:]))
-    output = input.new_empty(input.shape[0], weight.shape[0], *size)
-    start = input.new_zeros(weight.shape[0]) if bias is None else bias
-    source, weights, start, target = _arrays(input, weight, start, output)
-    weights = weights.take(layout.weights)
-
-    def images(_, first, end):
-        shifted_sums_compiled(
-            source, layout.input.phases, layout.input.numbers, geometry.groups, weights,
-            layout.taps, layout.first, start,
-            target, layout.output.phases, layout.output.numbers, first, end,
-        )  # fmt: skip
-
-    parallel.run(images, parallel.ranges(input.shape[0], output.numel() * layout.taps.size))
+    size, kernel = tuple(input.shape[2:]), tuple(weight.shape)
+    output = memory.empty((input.shape[0], kernel[0], *geometry.output_size(size, kernel[2:])), input.dtype)
+    _line_sums(output_lines(geometry, size, kernel), input, weight, bias, output)
     return output
 
 
 def input_grad(grad, weight, geometry: Geometry, size: tuple[int, int]):
-    layout = plan(geometry, size, tuple(weight.shape))
-    total = grad.new_zeros(grad.shape[0], weight.shape[1] * geometry.groups, *size)
-    start = grad.new_zeros(total.shape[1])
-    source, weights, start, target = _arrays(grad, weight, start, total)
-    weights = weights.take(layout.back_weights)
+    kernel = tuple(weight.shape)
+    channels = kernel[1] * geometry.groups
+    if geometry.stride == (1, 1):
+        total = memory.empty((grad.shape[0], channels, *size), grad.dtype)
+        _line_sums(input_lines(geometry, size, kernel), grad, weight, None, total)
+        return total
+    layout, total = plan(geometry, size, kernel), grad.new_zeros(grad.shape[0], channels, *size)
+    source, weights, start, target = _arrays(grad, weight, grad.new_zeros(channels), total)
+    weights = weights.take(layout.weights)
 
     def images(_, first, end):
         shifted_sums_compiled(
             source, layout.spread.phases, layout.spread.numbers, geometry.groups, weights,
-            layout.back_taps, layout.back_first, start,
+            layout.taps, layout.first, start,
             target, layout.input.phases, layout.input.numbers, first, end,
         )  # fmt: skip
 
@@ -75,23 +68,34 @@ def input_grad(grad, weight, geometry: Geometry, size: tuple[int, int]):
 
 
 def weight_grad(grad, input, geometry: Geometry, kernel_size: tuple[int, int]):
-    out_channels, per_group = grad.shape[1], input.shape[1] // geometry.groups
-    layout = plan(geometry, tuple(input.shape[2:]), (out_channels, per_group, *kernel_size))
-    parts = parallel.ranges(input.shape[0], grad.numel() * layout.taps.size)
-    lanes = VECTOR_BYTES // grad.element_size()
-    total = grad.new_zeros(len(parts), geometry.groups, out_channels // geometry.groups, layout.taps.size, lanes)
-    grads, source, totals = _arrays(grad, input, total)
+    kernel = (grad.shape[1], input.shape[1] // geometry.groups, *kernel_size)
+    lines, lanes = output_lines(geometry, tuple(input.shape[2:]), kernel), VECTOR_BYTES // grad.element_size()
+    parts = parallel.ranges(input.shape[0], grad.numel() * lines.taps.size)
+    gradient = grad.new_empty(kernel)
+    grads, source, result = _arrays(grad, input, gradient)
+    totals = np.zeros((len(parts), geometry.groups, kernel[0] // geometry.groups, lines.taps.size, lanes), grads.dtype)
 
     def images(part, first, end):
-        shifted_products_compiled(
-            grads, layout.output.phases, layout.output.numbers, source, layout.input.phases, layout.input.numbers,
-            layout.taps, totals[part], first, end,
-        )  # fmt: skip
+        line_products_compiled(grads, source, lines.lines, lines.numbers, lines.taps, totals[part], first, end)
 
     parallel.run(images, parts)
-    gradient = grad.new_empty(out_channels, per_group, *kernel_size)
-    add_lanes_compiled(totals.reshape(len(parts), -1, lanes), gradient.numpy().reshape(-1))
+    add_lanes_compiled(totals.reshape(len(parts), -1, lanes), result.reshape(-1))
     return gradient
+
+
+def _line_sums(lines: LineSums, source, weight, start, target) -> None:
+    source, weight, result = _arrays(source, weight, target)
+    start = np.zeros(result.shape[1], result.dtype) if start is None else _arrays(start)[0]
+    weights = weight.take(lines.weights)
+    images, threads = len(source), torch.get_num_threads()
+    chunks = min(len(lines.cuts) - 1, -(-threads // max(1, images)))  # few images: also parts of their channels
+
+    def units(_, first, end):
+        line_sums_compiled(
+            source, lines.lines, lines.numbers, weights, lines.taps, lines.cuts, start, result, chunks, first, end
+        )
+
+    parallel.run(units, parallel.ranges(images * chunks, result.size * lines.taps.size))
 
 
 def _arrays(*tensors: torch.Tensor):
@@ -100,22 +104,6 @@ def _arrays(*tensors: torch.Tensor):
 
 def supports(tensor: torch.Tensor) -> bool:
     return tensor.device.type == "cpu" and tensor.dtype in (torch.float32, torch.float64)
-
-
-def pays_off(input, weight, geometry: Geometry) -> bool:
-    """Whether this is faster than one matrix product over `im2col`'s columns.
-
-    It nearly always is: the columns alone cost more. Measured exceptions, for which `im2col` took a quarter to
-    nine tenths of the time: kernels of one tap, whose columns are the image itself; and long sums (over 1,000
-    terms) on images so small that half of a register tile is lost at the ends of rows.
-    """
-    (oh, ow), (kh, kw) = geometry.output_size(tuple(input.shape[2:]), tuple(weight.shape[2:])), weight.shape[2:]
-    if kh == kw == 1:
-        return geometry.groups > 1
-    flat = oh * (ow + geometry.dilation[1] * (kw - 1) // geometry.stride[1])
-    block = BLOCK_BYTES // input.element_size()
-    computed = -(-flat // block) * block
-    return computed < 2 * oh * ow or weight[0].numel() < 1024
 
 
 DIRECT = Algorithm("direct", forward, input_grad, weight_grad, supports)

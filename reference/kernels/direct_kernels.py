@@ -1,14 +1,14 @@
-"""The compiled loops of `direct`: sums and products of shifted rows, held in registers.
+"""The compiled loop of `direct` for the gradient of the input of a strided convolution: sums of shifted lines.
 
-Two tiles do all the arithmetic, on flat arrays in which a tap of the kernel is nothing but a shift:
+The output's gradient lies in flat planes, in which a tap of the kernel is nothing but a shift:
 
-    sum_tile:      out[r, i] = start[r] + sum over taps t of  weight[t, r] * source[offset[t] + i]
-    product_tile:  total[r, t] += sum over i of  grad[r, i] * source[offset[t] + i]
+    out[r, i] = start[r] + sum over taps t of  weight[t, r] * source[offset[t] + i]
 
-A tile keeps its whole result in vector registers while the sum runs (24 of AVX-512's 32 registers, 12 of
-AVX2's 16), so that a multiply-add costs a fraction of a load. Each is written twice: in numpy, which says
-what it means and runs under `NUMBA_DISABLE_JIT=1`, and as LLVM vectors, which is what runs otherwise. LLVM
-splits vectors that a processor does not have, so the second form is right on every processor.
+The stride's phases of the input see different taps, so each is a sum of its own, copied to its pixels afterwards. A
+tile keeps its whole result in vector registers while the sum runs (24 of AVX-512's 32 registers, 12 of AVX2's 16), so
+that a multiply-add costs a fraction of a load. It is written twice: in numpy, which says what it means and runs under
+`NUMBA_DISABLE_JIT=1`, and as LLVM vectors, which is what runs otherwise. LLVM splits vectors that a processor does not
+have, so the second form is right on every processor.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from __future__ import annotations
 import numba
 import numpy as np
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from reference.kernels.compiled import compiled
+from reference.kernels.direct_lines import copy
 from reference.kernels.vectors import VECTOR_BYTES, Vectors
 
 # Vectors per row of a `sum_tile`: 6 rows of them leave registers for the operands.
@@ -40,19 +40,6 @@ def _plain_sum_tile(rows: int):
             out[out_at + r * out_step : out_at + r * out_step + block] = total
 
     return sum_tile
-
-
-def _plain_product_tile(rows: int, taps: int):
-    def product_tile(total, total_at, total_step, grad, grad_at, grad_step, source, source_at, offsets, first, length):
-        lanes = VECTOR_BYTES // grad.itemsize
-        for r in range(rows):
-            row = grad[grad_at + r * grad_step :][:length]
-            for t in range(taps):
-                seen = source[source_at + offsets[first + t] :][:length]
-                at = total_at + r * total_step + t * lanes
-                total[at : at + lanes] += (row * seen).reshape(-1, lanes).sum(0)
-
-    return product_tile
 
 
 def _compiled_sum_tile(rows: int):
@@ -94,66 +81,8 @@ def _compiled_sum_tile(rows: int):
     return sum_tile
 
 
-def _compiled_product_tile(rows: int, taps: int):
-    @intrinsic
-    def product_tile(
-        typingctx, total, total_at, total_step, grad, grad_at, grad_step, source, source_at, offsets, first, length
-    ):
-        def codegen(context, builder, signature, args):
-            v = Vectors(context, builder, signature.args[0].dtype)
-            total, total_at, total_step, grad, grad_at, grad_step, source, source_at, offsets, first, length = args
-            total, grad, source, offsets = (v.pointer(signature.args[i], args[i]) for i in (0, 3, 6, 8))
-
-            def number(value):
-                return context.get_constant(types.intp, value)
-
-            grad_rows = [builder.add(grad_at, builder.mul(grad_step, number(r))) for r in range(rows)]
-            total_rows = [builder.add(total_at, builder.mul(total_step, number(r))) for r in range(rows)]
-            seen_from = [
-                builder.add(source_at, builder.load(v.address(offsets, first, number(t)))) for t in range(taps)
-            ]
-
-            def vector(i, totals):
-                grads = [v.load(grad, row, i) for row in grad_rows]
-                seen = [v.load(source, at, i) for at in seen_from]
-                return [
-                    v.multiply_add(totals[r * taps + t], grads[r], seen[t]) for r in range(rows) for t in range(taps)
-                ]
-
-            starts = [v.load(total, row, number(t * v.lanes)) for row in total_rows for t in range(taps)]
-            totals = v.loop(number(0), length, number(v.lanes), starts, vector)
-            for r, row in enumerate(total_rows):
-                for t in range(taps):
-                    v.store(totals[r * taps + t], total, row, number(t * v.lanes))
-            return context.get_dummy_value()
-
-        n = types.intp
-        return types.void(total, n, n, grad, n, n, source, n, offsets, n, n), codegen
-
-    return product_tile
-
-
-def _plain_copy(out, out_at, source, source_at, count):
-    out[out_at : out_at + count] = source[source_at : source_at + count]
-
-
-@intrinsic
-def _compiled_copy(typingctx, out, out_at, source, source_at, count):
-    def codegen(context, builder, signature, args):
-        v = Vectors(context, builder, signature.args[0].dtype)
-        to = v.address(v.pointer(signature.args[0], args[0]), args[1])
-        cgutils.raw_memcpy(builder, to, v.address(v.pointer(signature.args[2], args[2]), args[3]), args[4], v.align)
-        return context.get_dummy_value()
-
-    return types.void(out, types.intp, source, types.intp, types.intp), codegen
-
-
-_copy = _plain_copy if numba.config.DISABLE_JIT else _compiled_copy
 _sum_tile = _plain_sum_tile if numba.config.DISABLE_JIT else _compiled_sum_tile
-_product_tile = _plain_product_tile if numba.config.DISABLE_JIT else _compiled_product_tile
 _sum_6, _sum_3, _sum_1 = (_sum_tile(rows) for rows in (6, 3, 1))
-_product_6_3, _product_3_3, _product_1_3 = (_product_tile(rows, 3) for rows in (6, 3, 1))
-_product_6_1, _product_3_1, _product_1_1 = (_product_tile(rows, 1) for rows in (6, 3, 1))
 
 
 def _span(size, count, stride, phase, corner):
@@ -180,7 +109,7 @@ def _pack(images, n, phases, numbers, planes):
                 pixel = row * width + first * stride_w + phases[p, 1] - left
                 cell = (c * phases.shape[0] + p) * plane + margin + r * pitch + first
                 if stride_w == 1:
-                    _copy(planes, cell, pixels, pixel, end - first)
+                    copy(planes, cell, pixels, pixel, end - first)
                 else:
                     for q in range(end - first):
                         planes[cell + q] = pixels[pixel + q * stride_w]
@@ -199,7 +128,7 @@ def _unpack(planes, channels, phase, numbers, length, images, at):
             pixel = row * width + first * stride_w + phase[1] - left
             cell = c * length + margin + r * pitch + first
             if stride_w == 1:
-                _copy(pixels, pixel, planes, cell, end - first)
+                copy(pixels, pixel, planes, cell, end - first)
             else:
                 for q in range(end - first):
                     pixels[pixel + q * stride_w] = planes[cell + q]
@@ -256,54 +185,8 @@ def shifted_sums(
                     r += size
 
 
-def shifted_products(grad, grad_phases, grad_numbers, input, input_phases, input_numbers, offsets, total, first, end):
-    """Add to `total` the products of every output plane with every shifted input plane.
-
-    Args:
-        grad: (N, O, OH, OW). input: (N, C, H, W). Each packed by its phases and numbers.
-        offsets: (K,) where each tap starts in a group's planes.
-        total: (G, O/G, K, lanes), one partial sum per vector lane; the caller adds the lanes.
-        first, end: the images to do.
-    """
-    groups, channels, taps, lanes = total.shape
-    grad_plane = -(-grad_numbers[7] // lanes) * lanes  # whole vectors; the lanes past the end stay zero
-    stride_h, stride_w, top, left, margin, rows, pitch, _ = grad_numbers
-    aligned = (stride_h, stride_w, top, left, margin, rows, pitch, grad_plane)
-    per_group = input.shape[1] // groups * input_phases.shape[0] * input_numbers[7]
-    grads = np.zeros(groups * channels * grad_plane, grad.dtype)
-    planes = np.zeros(groups * per_group + pitch + lanes, grad.dtype)
-    flat = total.reshape(-1)
-    for n in range(first, end):
-        _pack_compiled(input, n, input_phases, input_numbers, planes)
-        _pack_compiled(grad, n, grad_phases, aligned, grads)
-        for g in range(groups):
-            r = 0
-            while r < channels:
-                size = 6 if channels - r >= 6 else 3 if channels - r >= 3 else 1
-                o, base, step = g * channels + r, g * per_group, taps * lanes
-                row = o * grad_plane
-                t = 0
-                while t < taps:
-                    at = (o * taps + t) * lanes
-                    three = t + 3 <= taps
-                    if size == 6 and three:
-                        _product_6_3(flat, at, step, grads, row, grad_plane, planes, base, offsets, t, grad_plane)
-                    elif size == 3 and three:
-                        _product_3_3(flat, at, step, grads, row, grad_plane, planes, base, offsets, t, grad_plane)
-                    elif three:
-                        _product_1_3(flat, at, step, grads, row, grad_plane, planes, base, offsets, t, grad_plane)
-                    elif size == 6:
-                        _product_6_1(flat, at, step, grads, row, grad_plane, planes, base, offsets, t, grad_plane)
-                    elif size == 3:
-                        _product_3_1(flat, at, step, grads, row, grad_plane, planes, base, offsets, t, grad_plane)
-                    else:
-                        _product_1_1(flat, at, step, grads, row, grad_plane, planes, base, offsets, t, grad_plane)
-                    t += 3 if three else 1
-                r += size
-
-
 def add_lanes(totals, result):
-    """Sum partial sums (parts, K, lanes) of `shifted_products` into `result` (K,)."""
+    """Sum partial sums (parts, K, lanes) of `line_products` or `channel_products` into `result` (K,)."""
     for k in range(result.shape[0]):
         total = totals[0, k, 0]
         for lane in range(1, totals.shape[2]):
@@ -316,4 +199,3 @@ def add_lanes(totals, result):
 
 add_lanes_compiled = compiled(add_lanes)
 shifted_sums_compiled = compiled(shifted_sums)
-shifted_products_compiled = compiled(shifted_products)

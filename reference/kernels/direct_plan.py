@@ -1,4 +1,4 @@
-"""Where `direct` puts every pixel and finds every tap, worked out once per shape."""
+"""Where `direct` puts every pixel and finds every tap of a strided input gradient, worked out once per shape."""
 
 from __future__ import annotations
 
@@ -29,28 +29,22 @@ class Grid:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that the two kernels need to know about one shape of convolution.
+    """All that `shifted_sums` needs to know about the gradient of one shape's input.
 
     Args:
-        input: the image's grid, stride-many phases. output: the output's grid, one phase, no margin.
-        spread: the output's grid with a margin of zeros in front, for the gradient of the input.
-        taps: (C/G*KH*KW,) int64, where tap (c, i, j) starts in the image's planes.
-        first: (2,) int64, the range of `taps` that the output's one phase sums.
-        back_taps: (O/G*KH*KW,) int64, where tap (o, i, j) starts in the output's planes, ordered by phase.
-        back_first: (P + 1,) int64, each phase's range in `back_taps`.
-        weights, back_weights: int32, the weight's numbers in the order in which `shifted_sums` reads them,
-            forward and for the gradient of the input: per block of 6, 3 or 1 target channels, tap by tap.
+        input: the image's grid, stride-many phases.
+        spread: the output's grid with a margin of zeros in front.
+        taps: (O/G*KH*KW,) int64, where tap (o, i, j) starts in the output's planes, ordered by phase.
+        first: (P + 1,) int64, each phase's range in `taps`.
+        weights: int32, the weight's numbers in the order in which `shifted_sums` reads them: per block of 6, 3 or 1
+            target channels, tap by tap.
     """
 
     input: Grid
-    output: Grid
     spread: Grid
     taps: np.ndarray
     first: np.ndarray
-    back_taps: np.ndarray
-    back_first: np.ndarray
     weights: np.ndarray
-    back_weights: np.ndarray
 
 
 @lru_cache(maxsize=64)
@@ -77,7 +71,6 @@ def plan(geometry: Geometry, size: tuple[int, int], kernel: tuple[int, int, int,
     plane = rows * pitch
     shift = row_shift[:, None] * pitch + column_shift  # (KH, KW)
     phase = row_index.reshape(-1, 1) * len(column_phases) + column_index.reshape(-1)  # (KH, KW)
-    taps = np.arange(channels)[:, None, None] * (len(phases) * plane) + phase * plane + shift
 
     margin = int(shift[-1, -1])
     spread_plane = margin + plane
@@ -87,21 +80,16 @@ def plan(geometry: Geometry, size: tuple[int, int], kernel: tuple[int, int, int,
     counts = np.bincount(phase_of_tap, minlength=len(phases))
 
     numbers = np.arange(out_channels * channels * kh * kw)
-    rows_of_taps = numbers.reshape(geometry.groups, -1, channels * kh * kw)  # (G, O/G, C/G*KH*KW)
     rows_of_back_taps = numbers.reshape(geometry.groups, -1, channels, kh * kw).transpose(0, 2, 1, 3)
     rows_of_back_taps = rows_of_back_taps.reshape(geometry.groups, channels, -1)[:, :, back_order]
 
     one = np.zeros((1, 2), np.int64)
     return Plan(
         input=Grid(np.ascontiguousarray(phases), (sh, sw, top, left, 0, rows, pitch, plane)),
-        output=Grid(one, (1, 1, 0, 0, 0, oh, pitch, oh * pitch)),
         spread=Grid(one, (1, 1, 0, 0, margin, oh, pitch, spread_plane)),
-        taps=np.ascontiguousarray(taps.reshape(-1)),
-        first=np.array([0, taps.size], np.int64),
-        back_taps=np.ascontiguousarray(back.reshape(-1)[back_order]),
-        back_first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        weights=_blocks(rows_of_taps),
-        back_weights=_blocks(rows_of_back_taps),
+        taps=np.ascontiguousarray(back.reshape(-1)[back_order]),
+        first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        weights=_blocks(rows_of_back_taps),
     )
 
 

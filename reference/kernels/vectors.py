@@ -91,20 +91,6 @@ class Vectors:
         after = self.builder.icmp_signed(">=", lane, first)
         return self.builder.and_(after, self.builder.icmp_signed("<", lane, end))
 
-    def mask_of_bits(self, bits):
-        """A mask from an integer whose lowest bit is the first lane."""
-        bits = self.builder.trunc(bits, ir.IntType(self.lanes))
-        return self.builder.bitcast(bits, ir.VectorType(ir.IntType(1), self.lanes))
-
-    def every(self, mask):
-        """Whether all lanes of the mask are set."""
-        bits = ir.IntType(self.lanes)
-        return self.builder.icmp_signed("==", self.builder.bitcast(mask, bits), ir.Constant(bits, -1))
-
-    def keep(self, mask, value):
-        """`value` where the mask is set, zero elsewhere."""
-        return self.builder.select(mask, value, self.zeros())
-
     def masked_load(self, mask, data, *terms):
         """Load the mask's lanes, zero for the others, whose memory need not exist."""
         return self._masked("load", self.type, [*terms], data, mask, self.zeros())
@@ -134,6 +120,7 @@ class Vectors:
         return self.every_lane(self.builder.load(self.address(data, *terms)))
 
     def every_lane(self, scalar):
+        """A vector whose lanes all are the number `scalar`."""
         undefined = ir.Constant(ir.VectorType(scalar.type, self.lanes), ir.Undefined)
         one = self.builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
         zeros = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)

@@ -101,7 +101,7 @@ def test_memory_layout_does_not_matter(algorithm):
         "every other": (torch.stack([input, input + 1], -1)[..., 0], torch.stack([weight, weight], 2)[:, :, 1]),
     }
     for name, (x, w) in layouts.items():
-        assert not x.is_contiguous() and not w.is_contiguous(), name
+        assert not (x.is_contiguous() and w.is_contiguous()), name
         found = conv2d(x, w, bias, **keywords, algorithm=algorithm)
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12, msg=name)
     one = input[:1].expand(4, -1, -1, -1)  # stride 0

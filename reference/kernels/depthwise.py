@@ -1,0 +1,85 @@
+"""Depthwise 3x3 convolution with stride 1: every channel by itself, its rows in registers.
+
+With one channel per group there is no sum over channels that a matrix product could speed up:
+
+    output[c, y, x] = bias[c] + sum over i, j of  weight[c, i, j] * input[c, y + i - top, x + j - left]
+
+is nine multiply-adds per pixel that is read and written, so what counts is to touch memory once. A vector of columns
+moves down the image; each row is loaded once per kernel column, without a padded copy, and serves the three output
+rows that see it. The gradient of the input is the same sum with the kernel turned by half a turn and the padding
+2 - top, 2 - left; the gradient of the weight keeps its nine sums in registers.
+
+Cost: 18*N*C*OH*OW operations; the input and the output are each moved once. Parallel over channels and images.
+float32 and float64 on the CPU.
+Measured error in float32: see `MEASURED_ERROR` in tests/kernels/conv_cases.py.
+
+Reference: Zhang, Lo and Lu, "High performance depthwise and pointwise convolutions on mobile devices", 2020.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reference.kernels import memory, parallel
+from reference.kernels.conv_algorithm import Algorithm
+from reference.kernels.conv_geometry import Geometry
+from reference.kernels.depthwise_kernels import channel_products_compiled, channel_sums_compiled, row_lanes
+from reference.kernels.direct import supports
+from reference.kernels.direct_kernels import add_lanes_compiled
+
+OPERATIONS = 20  # what a pixel costs: its nine multiply-adds wait for memory as long again
+
+
+def forward(input, weight, bias, geometry: Geometry):
+    top, _, left, _ = geometry.padding
+    size = geometry.output_size(tuple(input.shape[2:]), (3, 3))
+    output = memory.empty((*input.shape[:2], *size), input.dtype)
+    _sums(input, _array(weight).reshape(-1), bias, (top, left), output)
+    return output
+
+
+def input_grad(grad, weight, geometry: Geometry, size: tuple[int, int]):
+    top, _, left, _ = geometry.padding
+    total = memory.empty((*grad.shape[:2], *size), grad.dtype)
+    turned = np.ascontiguousarray(_array(weight)[:, :, ::-1, ::-1]).reshape(-1)
+    _sums(grad, turned, None, (2 - top, 2 - left), total)
+    return total
+
+
+def weight_grad(grad, input, geometry: Geometry, kernel_size: tuple[int, int]):
+    top, _, left, _ = geometry.padding
+    gradient = grad.new_empty(grad.shape[1], 1, *kernel_size)
+    source, upstream, result = _array(input), _array(grad), gradient.numpy().reshape(-1)
+    parts = parallel.ranges(len(source), OPERATIONS * upstream.size)
+    lanes = row_lanes(grad.shape[3], grad.element_size())
+    totals = np.zeros((len(parts), grad.shape[1], 9, lanes), upstream.dtype)
+
+    def images(part, first, end):
+        channel_products_compiled(upstream, source, (top, left), totals[part], first, end)
+
+    parallel.run(images, parts)
+    add_lanes_compiled(totals.reshape(len(parts), -1, lanes), result)
+    return gradient
+
+
+def _sums(source, weights, start, corner: tuple[int, int], target) -> None:
+    source, result, lanes = _array(source), target.numpy(), row_lanes(target.shape[3], target.element_size())
+    start = np.zeros(result.shape[1], result.dtype) if start is None else _array(start)
+
+    def channels(_, first, end):
+        channel_sums_compiled(source, weights, start, corner, lanes, result, first, end)
+
+    parallel.run(channels, parallel.ranges(result.shape[0] * result.shape[1], OPERATIONS * result.size))
+
+
+def _array(tensor) -> np.ndarray:
+    return tensor.detach().contiguous().numpy()
+
+
+def takes(weight_shape: tuple[int, ...], geometry: Geometry) -> bool:
+    """Whether there is one 3x3 kernel per input channel, and no stride or dilation."""
+    plain = geometry.stride == (1, 1) == geometry.dilation
+    return plain and weight_shape == (geometry.groups, 1, 3, 3) and geometry.groups > 1
+
+
+DEPTHWISE = Algorithm("depthwise", forward, input_grad, weight_grad, supports, takes)
