@@ -13,11 +13,13 @@ import grader.classroom.command
 import grader.classroom.similarity
 import grader.export.command
 import grader.handout
+import grader.regrade.command
 import grader.report.command
 import grader.stubs
 from data_scripts import DataError
 from grader.assignments import ASSIGNMENTS
 from grader.declaration import Assignment, Budget
+from grader.isolation_choice import check_isolation
 from grader.progress import Progress
 from grader.report import terminal
 from grader.report.command import check_writable, face
@@ -25,7 +27,7 @@ from grader.report.files import ALWAYS, FACES, report, write_faces, write_files
 from grader.runner import Options, grade, limits_for
 from grader.submission import SubmissionError
 from grader.worker import IsolationError, Worker
-from grader.worker.isolation import TIERS, choose
+from grader.worker.isolation import TIERS
 
 DESCRIPTION = """\
 Grade a submission, or make what students get.
@@ -34,6 +36,8 @@ Grade a submission, or make what students get.
   python -m grader hw3 path/to/alice       grade a submission: a folder with the files of student/
   python -m grader hw3 --report DIR        the reference, with a report as HTML and PDF
   python -m grader report RESULT           show an earlier result, write it in other forms
+  python -m grader diff OLD NEW            what changed between two results, and why
+  python -m grader repeat RESULT           grade again as a result was graded, and compare
   python -m grader hw3 --list              what is checked, and for how many points
   python -m grader stubs                   write student/ from the reference's markers
   python -m grader handout hw3 --out DIR   make the folder that students get
@@ -64,6 +68,10 @@ def main(argv: list[str] | None = None) -> int:
         return grader.export.command.main(argv[1:])
     if argv[:1] == ["report"]:
         return grader.report.command.main(argv[1:])
+    if argv[:1] == ["diff"]:
+        return grader.regrade.command.diff(argv[1:])
+    if argv[:1] == ["repeat"]:
+        return grader.regrade.command.repeat(argv[1:])
     arguments = _parser().parse_args(argv)
     assignment = ASSIGNMENTS[arguments.command]
     console = Console()
@@ -94,7 +102,7 @@ def main(argv: list[str] | None = None) -> int:
             mirrors=tuple(arguments.mirrors),
             isolation=arguments.isolation,
         )
-        _check_isolation(arguments)
+        check_isolation(arguments.isolation, required=arguments.require_isolation)
         if arguments.submissions and arguments.submission != "reference":
             raise ValueError(f"expected one submission ({arguments.submission}) or --submissions, found both")
         if not arguments.submissions:
@@ -137,6 +145,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("similarity", help="compare the submissions of a class", add_help=False)
     commands.add_parser("export", help="make a grader for another service", add_help=False)
     commands.add_parser("report", help="show an earlier result, write it in other forms", add_help=False)
+    commands.add_parser("diff", help="what changed between two results, and why", add_help=False)
+    commands.add_parser("repeat", help="grade again as a result was graded, and compare", add_help=False)
     return parser
 
 
@@ -187,20 +197,6 @@ def _add_grade(commands, assignment: Assignment) -> None:
     add("--require-isolation", action="store_true",
         help="refuse to grade where submitted code would run without a sandbox around it")  # fmt: skip
     grader.classroom.command.add_options(grade_parser)
-
-
-def _check_isolation(arguments: argparse.Namespace) -> None:
-    """Refuse a tier that does not hold, or that is too weak for what was asked; warn below a sandbox."""
-    isolation = choose(arguments.isolation)
-    if isolation.sandboxed:
-        return
-    wanted = "install bubblewrap, or allow user namespaces (docs/security.md)"
-    if arguments.require_isolation:
-        raise IsolationError(f"--require-isolation: only tier {isolation.name} holds here; {wanted}")
-    Console(stderr=True).print(
-        Text(f"isolation {isolation.name}: for self-checks and code you trust; for strangers' code {wanted}", "yellow"),
-        soft_wrap=True,
-    )
 
 
 def _positive(text: str) -> int:

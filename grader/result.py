@@ -81,6 +81,22 @@ class DeliverableResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
         return all(check.verdict == "pass" for check in self.checks)
 
 
+class Conditions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a run was asked for and what it rested on, beside a result's own fields: what a repetition needs."""
+
+    deliverables: list[int]
+    swaps: dict[str, str]  # number of a deliverable → folder whose files stood in for it, as given
+    data: Literal["auto", "real", "synthetic"]  # as asked for
+    epochs: int
+    train: int | None  # epochs of a whole training; None where checkpoints were verified
+    minutes: float | None  # what such a training could take
+    threads: int  # that the grader and the submission's process each computed with
+    files: dict[str, str]  # path in the submission → SHA-256; Python files (the first 1,000) and checkpoints
+    stand_ins: dict[str, str]  # "deliverable1=reference" → digest of the files that stood in
+    models: str  # digest of the models that were attacked, "" if none were
+    grader: dict[str, str]  # part of the grader → SHA-256 of its files
+
+
 class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything a grade rests on, in one file."""
 
@@ -97,6 +113,7 @@ class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     versions: dict[str, str]  # python, torch, …, platform
     hardware: str
     deliverables: list[DeliverableResult]
+    conditions: Conditions | None = None  # None: put together from several runs, or older than this field
     schema: str = SCHEMA
 
     @property

@@ -1,6 +1,5 @@
 """Grade one submission: every declared check once, each with one verdict, into one result."""
 
-import hashlib
 import secrets
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from data_scripts.hw3_models import TargetModels, load_models
 from grader import jit_cache, result_cache
 from grader.declaration import Assignment, Budget, Check, Deliverable, Outcome
 from grader.bench import Bench
+from grader.conditions import checkpoint_digest, checkpoints, conditions
 from grader.digest import versions
 from grader.exhibits.gather import gather
 from grader.progress import Progress
@@ -89,9 +89,9 @@ def grade(
         ValueError: a swap of something that nothing rests on.
     """
     began, started = time.monotonic(), datetime.now(UTC)
-    submission = _find(assignment, given)
+    submission = locate(assignment, given)
     chosen = [assignment.deliverable(number) for number in options.deliverables]
-    swapped_in = {number: _find(assignment, place) for number, place in options.swaps.items()}
+    swapped_in = {number: locate(assignment, place) for number, place in options.swaps.items()}
     for number in options.swaps:
         if not any(deliverable.rests_on == number for deliverable in chosen):
             raise ValueError(f"--swap deliverable{number}=…: no graded deliverable rests on it")
@@ -108,9 +108,13 @@ def grade(
     # Before anything is graded: without data on these terms there is nothing to begin.
     sets = {deliverable.data: data(deliverable.data) for deliverable in chosen if deliverable.data}
 
+    handed_in = submission.files | checkpoints(submission, chosen)  # as they are now, before any of it runs
+    stand_ins: dict[str, str] = {}
     results: list[DeliverableResult] = []
 
     def run(deliverable: Deliverable, swap: tuple[int, Submission] | None, *, counted: bool):
+        if swap is not None:
+            stand_ins[swap_label(*swap)] = swap[1].digest
         return _grade_deliverable(
             assignment, deliverable, submission, swap, worker,
             counted=counted, seed=seed, options=options,
@@ -122,9 +126,10 @@ def grade(
         swap = (foundation, swapped_in[foundation]) if foundation in swapped_in else None
         results.append(run(deliverable, swap, counted=True))
         if not swap and _foundation_fails(deliverable, results) and _has_reference(submission):
-            swap = (foundation, _find(assignment, str(REFERENCE)))
+            swap = (foundation, locate(assignment, str(REFERENCE)))
             results.append(run(deliverable, swap, counted=False))
     used = list({id(dataset): dataset for dataset in sets.values()}.values())
+    attacked = models().digest if models.cache_info().currsize else ""
     return Result(
         assignment=assignment.name,
         submission=submission.given,
@@ -139,7 +144,13 @@ def grade(
         versions=versions(),
         hardware=machine.hardware(),
         deliverables=results,
+        conditions=conditions(options, files=handed_in, stand_ins=stand_ins, models=attacked),
     )
+
+
+def swap_label(number: int, stand_in: Submission) -> str:
+    """How a run with another submission's files for a deliverable is called: "deliverable1=reference"."""
+    return f"deliverable{number}={stand_in.root.name}"
 
 
 def _kind(used: list[Dataset]) -> str:
@@ -149,7 +160,12 @@ def _kind(used: list[Dataset]) -> str:
     return "real" if all(dataset.kind == "real" for dataset in used) else "synthetic"
 
 
-def _find(assignment: Assignment, given: str) -> Submission:
+def locate(assignment: Assignment, given: str) -> Submission:
+    """Find an assignment's files in a folder.
+
+    Raises:
+        SubmissionError: it cannot be graded at all.
+    """
     folders: dict[str, tuple[str, ...]] = {}
     for deliverable in assignment.deliverables:
         folders[deliverable.folder] = folders.get(deliverable.folder, ()) + deliverable.files
@@ -189,7 +205,7 @@ def _grade_deliverable(
         number, other = swap
         files |= _files(assignment.deliverable(number), other)
         packages[other.root.name] = other.root
-        label = f"deliverable{number}={other.root.name}"
+        label = swap_label(number, other)
         sources.append(other)
     title = f"deliverable {deliverable.number}: {deliverable.title}" + (f" [{label}]" if label else "")
     gatherings = deliverable.exhibits if options.exhibits and counted else ()
@@ -201,7 +217,7 @@ def _grade_deliverable(
             assignment=assignment.name, deliverable=deliverable.number,
             checks=[(check.id, check.points, check.seconds) for check in deliverable.checks],
             sources=[source.digest for source in sources], counted=counted,
-            weights={path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in weights},
+            weights={path.name: checkpoint_digest(path) for path in weights},
             data=data().digest if deliverable.data else "", seed=seed, epochs=options.epochs,
             training=options.whole_training, isolation=worker.isolation.name, versions=versions(),
         )  # fmt: skip

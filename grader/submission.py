@@ -11,6 +11,7 @@ from pathlib import Path
 # A course's submission has a handful of files; a folder far beyond that is not one, and
 # walking it would take the grader's time.
 MOST_ENTRIES = 20_000
+MOST_LISTED = 1_000  # files with a digest of their own
 LARGEST_SOURCE = 1 << 20  # bytes; a hand-written file is under 100 KB
 WEIGHTS = (".safetensors", ".pt", ".pth")  # endings of a file with a trained network
 
@@ -28,12 +29,14 @@ class Submission:
         root: the same, absolute.
         folders: deliverable folder, spelled as the assignment does → where it was found.
         digest: SHA-256 over the names and contents of all Python files below the root.
+        files: path below the root → SHA-256 of the first of these files, to say later which have changed.
     """
 
     given: str
     root: Path
     folders: dict[str, Path]
     digest: str
+    files: dict[str, str]
 
     def file(self, folder: str, module: str) -> Path | None:
         """The file of a module, or None where the submission does not have it."""
@@ -83,7 +86,12 @@ def find(given: str, *, assignment: str, folders: dict[str, tuple[str, ...]]) ->
             f"{given} holds nothing of {assignment}: expected at least one of the folders "
             f"{wanted} (hyphens are fine), found {_listing(root)}"
         )
-    return Submission(given, root, found, _digest(root, sources))
+    return Submission(given, root, found, *_digests(root, sources))
+
+
+def printable(path: Path) -> str:
+    """A path as text that fits into JSON: bytes of a file name that are no UTF-8 as escapes."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
 def passed_over(name: str) -> bool:
@@ -126,8 +134,9 @@ def _listing(root: Path) -> str:
     return (", ".join(names[:8]) + (", …" if len(names) > 8 else "")) or "nothing"
 
 
-def _digest(root: Path, sources: list[Path]) -> str:
-    digest = hashlib.sha256()
+def _digests(root: Path, sources: list[Path]) -> tuple[str, dict[str, str]]:
+    """The digest of all, and those of the first files by their names."""
+    digest, files = hashlib.sha256(), {}
     for path in sorted(sources):
         if path.is_symlink() or not path.is_file():
             continue
@@ -139,4 +148,6 @@ def _digest(root: Path, sources: list[Path]) -> str:
             raise SubmissionError(f"{path} cannot be read ({error.strerror}): chmod u+r it") from None
         name = os.fsencode(path.relative_to(root))
         digest.update(len(name).to_bytes(8) + name + len(content).to_bytes(8) + content)
-    return digest.hexdigest()
+        if len(files) < MOST_LISTED:
+            files[printable(path.relative_to(root))] = hashlib.sha256(content).hexdigest()
+    return digest.hexdigest(), files

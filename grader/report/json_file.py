@@ -9,6 +9,8 @@ import msgspec
 from data_scripts import atomic
 from grader.result import SCHEMA, Result
 
+LARGEST = 16 << 20  # bytes; a report's pictures are a few dozen small ones
+
 
 class ResultFileError(ValueError):
     """A file that holds no result of this version; the message names it and what was found."""
@@ -48,9 +50,15 @@ def read(path: Path) -> Result:
         OSError: it cannot be read.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise ResultFileError(f"{path}: expected the file of a result, found something else")
+    with open(path, "rb") as file:
+        read = file.read(LARGEST + 1)
+    if len(read) > LARGEST:
+        raise ResultFileError(f"{path}: expected a result of at most {LARGEST >> 20} MB, found more")
     try:
-        content = msgspec.json.decode(path.read_bytes())
-    except msgspec.DecodeError as error:
+        content = msgspec.json.decode(read)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ResultFileError(f"{path}: expected a result as JSON, found none: {error}") from error
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != SCHEMA:
