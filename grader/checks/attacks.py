@@ -14,6 +14,7 @@ from torch import Tensor
 from grader.bench import Bench, Judged
 from grader.checks import replies
 from grader.declaration import Outcome
+from grader.hints import evasion as evasion_hints
 from grader.oracles import evasion
 from grader.oracles.compare import Expected, mismatch
 from grader.oracles.evasion import LAYERS, NAMES, Success
@@ -273,6 +274,8 @@ def attempt(bench: Bench, task: Task, model: str, epsilon: float, count: int) ->
     # Rows that are near no original serve all of them alike.
     shared = -(-message.stray // len(images))
     fault = evasion.fault(answer, images, epsilon)
+    if fault and (said := evasion_hints.hint(answer, images, epsilon)):
+        fault += f"\n  hint: {said}"
     if at in message.changed_inputs:
         fault = "it changed x in place; work on a copy (x.clone())"
     run = Run(

@@ -7,6 +7,7 @@ from grader.declaration import Outcome
 from grader.bench import Bench, Judged
 from grader.checks import replies
 from grader.checks.cases import all_cases
+from grader.hints.convolution import SUBJECT
 from grader.oracles.convolution import Answer, ConvolutionCase, judge
 from grader.worker.messages import (
     Build,
@@ -33,9 +34,9 @@ def function(strategy: SearchStrategy, *, parts: tuple[str, ...] = ("output",), 
         parts: what is judged: "output", or gradients such as "input_grad".
         first: cases that are always tried.
     """
-    differentiate = parts != ("output",)
 
-    def answer(bench: Bench, case: ConvolutionCase) -> Answer:
+    def answer(bench: Bench, case: ConvolutionCase, parts: tuple[str, ...]) -> Answer:
+        differentiate = parts != ("output",)
         tensors = case.tensors()
         given = [name for name in OPERANDS if name in tensors]
         args = [
@@ -69,17 +70,19 @@ def function(strategy: SearchStrategy, *, parts: tuple[str, ...] = ("output",), 
     return all_cases(
         strategy,
         answer,
-        lambda case, found: judge(case, found, parts),
+        judge,
         ConvolutionCase.functional,
+        parts=parts,
+        subject=SUBJECT,
         first=first,
     )
 
 
-def layer(strategy: SearchStrategy, *, parts: tuple[str, ...] = ("output",)):
+def layer(strategy: SearchStrategy, *, parts: tuple[str, ...] = ("output",), first=()):
     """A check of `MyConv2D` on drawn cases with square kernels, with parameters set by the grader."""
-    differentiate = parts != ("output",)
 
-    def answer(bench: Bench, case: ConvolutionCase) -> Answer:
+    def answer(bench: Bench, case: ConvolutionCase, parts: tuple[str, ...]) -> Answer:
+        differentiate = parts != ("output",)
         tensors = case.tensors()
         names = _build(bench, case)
         bench.ask(
@@ -112,7 +115,13 @@ def layer(strategy: SearchStrategy, *, parts: tuple[str, ...] = ("output",)):
         return Answer(replies.output(reply), changed=changed, **answers)
 
     return all_cases(
-        strategy, answer, lambda case, found: judge(case, found, parts), ConvolutionCase.module
+        strategy,
+        answer,
+        judge,
+        ConvolutionCase.module,
+        parts=parts,
+        subject=SUBJECT,
+        first=first,
     )
 
 

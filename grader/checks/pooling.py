@@ -5,6 +5,7 @@ from hypothesis.strategies import SearchStrategy
 from grader.bench import Bench
 from grader.checks import replies
 from grader.checks.cases import all_cases
+from grader.hints.pooling import SUBJECT
 from grader.oracles.convolution import Answer
 from grader.oracles.pooling import PoolingCase, judge
 from grader.worker.messages import Build, Built, Forward, Plain, Tensor
@@ -20,9 +21,9 @@ def layer(strategy: SearchStrategy, *, parts: tuple[str, ...] = ("output",), fir
         parts: what is judged: "output", or "input_grad".
         first: cases that are always tried.
     """
-    differentiate = "input_grad" in parts
 
-    def answer(bench: Bench, case: PoolingCase) -> Answer:
+    def answer(bench: Bench, case: PoolingCase, parts: tuple[str, ...]) -> Answer:
+        differentiate = "input_grad" in parts
         tensors = case.tensors()
         built = bench.ask(
             MODULE,
@@ -54,7 +55,9 @@ def layer(strategy: SearchStrategy, *, parts: tuple[str, ...] = ("output",), fir
     return all_cases(
         strategy,
         answer,
-        lambda case, found: judge(case, found, parts),
+        judge,
         PoolingCase.module,
+        parts=parts,
+        subject=SUBJECT,
         first=first,
     )

@@ -23,6 +23,7 @@ from grader.checks.resnet_parts import (
     statistics,
 )
 from grader.declaration import Outcome
+from grader.hints import initialisation
 from grader.oracles.figure3 import Figure3
 from grader.oracles.initialisation import he_fault
 from grader.oracles.resnet_search import TOLERANCE, close
@@ -111,7 +112,8 @@ class Training:
         if not drawn[0] or drawn[0].keys() != drawn[1].keys():
             return Outcome("fail", "expected the weights of convolutions and a linear layer")
         if fault := he_fault(drawn[0]):
-            return Outcome("fail", fault)
+            said = initialisation.hint(drawn[0])
+            return Outcome("fail", f"{fault}\n  hint: {said}" if said else fault)
         same = [name for name in drawn[0] if torch.equal(drawn[0][name], drawn[1][name])]
         if same:
             return Outcome("fail", f"two networks begin with the same numbers in {same[0]}")

@@ -24,6 +24,22 @@ SIMPLE = PLAIN | {
 # A layer is built in float32, as nn.Module does by default, with one kernel size.
 LAYER = {"dtypes": FLOAT32, "square_kernel": True}
 
+
+
+def _everything_at_once(bias: bool, *seeds: int) -> list[ConvolutionCase]:
+    """Stride, padding, rectangles and images in another order, always tried: no fault of a gradient hides from them."""
+    return [
+        ConvolutionCase(2, 2, 8, 5, 3, 3, 2, stride=2, padding=1, bias=bias, layout=layout, seed=seed)
+        for layout, seed in zip(("contiguous", "transposed"), seeds)
+    ]
+
+
+# The same for a layer, whose kernels are square; one with a bias and one without.
+LAYERS = [
+    ConvolutionCase(2, 2, 8, 5, 3, 3, 3, stride=2, padding=1, seed=24),
+    ConvolutionCase(2, 3, 7, 6, 4, 3, 3, bias=False, layout="transposed", seed=25),
+]
+
 DELIVERABLE_1 = Deliverable(
     number=1,
     title="convolution and pooling from scratch",
@@ -126,19 +142,31 @@ DELIVERABLE_1 = Deliverable(
             "conv2d.input_gradient",
             "MyFConv2D: gradient of the input",
             3,
-            convolution.function(convolutions(biases=st.just(False)), parts=("input_grad",)),
+            convolution.function(
+                convolutions(biases=st.just(False)),
+                parts=("input_grad",),
+                first=_everything_at_once(False, 18, 19),
+            ),
         ),
         Check(
             "conv2d.weight_gradient",
             "MyFConv2D: gradient of the weight",
             3,
-            convolution.function(convolutions(biases=st.just(False)), parts=("weight_grad",)),
+            convolution.function(
+                convolutions(biases=st.just(False)),
+                parts=("weight_grad",),
+                first=_everything_at_once(False, 20, 21),
+            ),
         ),
         Check(
             "conv2d.bias_gradient",
             "MyFConv2D: gradient of the bias",
             2,
-            convolution.function(convolutions(biases=st.just(True)), parts=("bias_grad",)),
+            convolution.function(
+                convolutions(biases=st.just(True)),
+                parts=("bias_grad",),
+                first=_everything_at_once(True, 22, 23),
+            ),
         ),
         Check(
             "Conv2D.parameters",
@@ -150,14 +178,16 @@ DELIVERABLE_1 = Deliverable(
             "Conv2D.values",
             "MyConv2D: values, with the grader's parameters",
             3,
-            convolution.layer(convolutions(**LAYER)),
+            convolution.layer(convolutions(**LAYER), first=LAYERS),
         ),
         Check(
             "Conv2D.gradients",
             "MyConv2D: gradients reach the input and the parameters",
             2,
             convolution.layer(
-                convolutions(**LAYER), parts=("input_grad", "weight_grad", "bias_grad")
+                convolutions(**LAYER),
+                parts=("input_grad", "weight_grad", "bias_grad"),
+                first=LAYERS,
             ),
         ),
         Check(
@@ -206,7 +236,11 @@ DELIVERABLE_1 = Deliverable(
             "maxpool.gradient",
             "MyMaxPool2D: the gradient goes to the largest element",
             2,
-            pooling.layer(poolings(), parts=("input_grad",)),
+            pooling.layer(
+                poolings(),
+                parts=("input_grad",),
+                first=[PoolingCase(2, 2, 7, 6, 3, 2, seed=26)],
+            ),
         ),
         Check(
             "deliverable1.sources",

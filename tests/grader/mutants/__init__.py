@@ -1,0 +1,1 @@
+"""Single faults of correct submissions, and what each of them must lose."""
