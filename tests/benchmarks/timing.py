@@ -30,19 +30,31 @@ class Effort:
 def in_turns(functions: dict[str, Callable[[], object]], effort: Effort) -> dict[str, list[float]]:
     """Call all functions once per round, and time each call.
 
+    A function's result is kept until its next one is there, as a network keeps what a layer gave: who comes next
+    finds no freed memory that is still in the caches because another has just written to it.
+
     Returns:
         Seconds of every call by the functions' names, in the order of the rounds: equally many for each.
     """
     for function in functions.values():
         for _ in range(WARM_UP):
             function()
-    once = {name: _seconds(function) for name, function in functions.items()}
+    kept: dict[str, object] = {}
+
+    def seconds(name: str) -> float:
+        start = time.perf_counter()
+        result = functions[name]()
+        taken = time.perf_counter() - start
+        kept[name] = result  # after the clock: the result before is let go here
+        return taken
+
+    once = {name: seconds(name) for name in functions}
     times: dict[str, list[float]] = {name: [] for name in functions}
     names = list(functions)
     for turn in range(effort.rounds(sum(once.values()))):
         first = turn % len(names)  # nobody always follows the same neighbour, whose data lies in the caches
         for name in names[first:] + names[:first]:
-            times[name].append(_seconds(functions[name]))
+            times[name].append(seconds(name))
     return times
 
 
@@ -54,9 +66,3 @@ def medians(times: dict[str, list[float]]) -> dict[str, float]:
 def ratio(ours: list[float], theirs: list[float]) -> float:
     """How many times as fast as they we are: the median over the rounds of their time / our time."""
     return statistics.median(their / our for our, their in zip(ours, theirs, strict=True))
-
-
-def _seconds(function: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start

@@ -37,7 +37,7 @@ def test_an_address_where_nobody_answers_is_a_clear_error(monkeypatch):
 @pytest.fixture
 def dask(tmp_path):
     """A scheduler with two worker processes; gives its address and the processes."""
-    pytest.importorskip("distributed")
+    distributed = pytest.importorskip("distributed")
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     place, processes = tmp_path / "scheduler.json", []
 
@@ -54,6 +54,8 @@ def dask(tmp_path):
         time.sleep(0.1)
     address = json.loads(place.read_text())["address"]
     workers = [start("dask_worker", address, "--nthreads", "1", "--no-nanny") for _ in range(2)]
+    with distributed.Client(address) as client:
+        client.wait_for_workers(2, timeout=60)  # else the first may have done everything before the second is there
     yield address, workers
     for process in reversed(processes):
         process.kill()
