@@ -58,9 +58,10 @@ class Vectors:
         self.type = ir.VectorType(self.element, self.lanes)
 
     def halved(self):
-        """The same for vectors of half as many lanes."""
+        """The same for vectors of half as many lanes, at least one."""
         half = Vectors.__new__(Vectors)
-        half.__dict__.update(self.__dict__, lanes=self.lanes // 2, type=ir.VectorType(self.element, self.lanes // 2))
+        lanes = max(1, self.lanes // 2)
+        half.__dict__.update(self.__dict__, lanes=lanes, type=ir.VectorType(self.element, lanes))
         return half
 
     def zeros(self):

@@ -66,7 +66,7 @@ def test_the_digest_follows_what_verdicts_rest_on(tmp_path, monkeypatch):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("# changed" if name == changed else "")
         monkeypatch.setattr(own.grader, "__file__", str(root / "__init__.py"))
-        grader_digest.cache_clear()
+        own.grader_parts.cache_clear(), grader_digest.cache_clear()
         return grader_digest()
 
     try:
@@ -74,7 +74,7 @@ def test_the_digest_follows_what_verdicts_rest_on(tmp_path, monkeypatch):
         assert digest("checks/a.py") != same
         assert digest("report/html.py") == digest("classroom/local.py") == same
     finally:
-        grader_digest.cache_clear()
+        own.grader_parts.cache_clear(), grader_digest.cache_clear()
 
 
 def test_a_job_is_plain_values(tmp_path):
