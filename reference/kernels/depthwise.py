@@ -24,7 +24,7 @@ from reference.kernels import memory, parallel
 from reference.kernels.conv_algorithm import Algorithm
 from reference.kernels.conv_geometry import Geometry
 from reference.kernels.depthwise_kernels import channel_products_compiled, channel_sums_compiled, row_lanes
-from reference.kernels.direct import supports
+from reference.kernels.operands import supports
 from reference.kernels.direct_kernels import add_lanes_compiled
 
 OPERATIONS = 20  # what a pixel costs: its nine multiply-adds wait for memory as long again

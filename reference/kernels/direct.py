@@ -31,6 +31,7 @@ import torch
 from reference.kernels import memory, parallel
 from reference.kernels.conv_algorithm import Algorithm
 from reference.kernels.conv_geometry import Geometry
+from reference.kernels.operands import arrays, supports
 from reference.kernels.direct_kernels import add_lanes_compiled, shifted_sums_compiled
 from reference.kernels.direct_lines import line_products_compiled, line_sums_compiled
 from reference.kernels.direct_lines_plan import LineSums, input_lines, output_lines
@@ -53,7 +54,7 @@ def input_grad(grad, weight, geometry: Geometry, size: tuple[int, int]):
         _line_sums(input_lines(geometry, size, kernel), grad, weight, None, total)
         return total
     layout, total = plan(geometry, size, kernel), grad.new_zeros(grad.shape[0], channels, *size)
-    source, weights, start, target = _arrays(grad, weight, grad.new_zeros(channels), total)
+    source, weights, start, target = arrays(grad, weight, grad.new_zeros(channels), total)
     weights = weights.take(layout.weights)
 
     def images(_, first, end):
@@ -72,7 +73,7 @@ def weight_grad(grad, input, geometry: Geometry, kernel_size: tuple[int, int]):
     lines, lanes = output_lines(geometry, tuple(input.shape[2:]), kernel), VECTOR_BYTES // grad.element_size()
     parts = parallel.ranges(input.shape[0], grad.numel() * lines.taps.size)
     gradient = grad.new_empty(kernel)
-    grads, source, result = _arrays(grad, input, gradient)
+    grads, source, result = arrays(grad, input, gradient)
     totals = np.zeros((len(parts), geometry.groups, kernel[0] // geometry.groups, lines.taps.size, lanes), grads.dtype)
 
     def images(part, first, end):
@@ -84,8 +85,8 @@ def weight_grad(grad, input, geometry: Geometry, kernel_size: tuple[int, int]):
 
 
 def _line_sums(lines: LineSums, source, weight, start, target) -> None:
-    source, weight, result = _arrays(source, weight, target)
-    start = np.zeros(result.shape[1], result.dtype) if start is None else _arrays(start)[0]
+    source, weight, result = arrays(source, weight, target)
+    start = np.zeros(result.shape[1], result.dtype) if start is None else arrays(start)[0]
     weights = weight.take(lines.weights)
     images, threads = len(source), torch.get_num_threads()
     chunks = min(len(lines.cuts) - 1, -(-threads // max(1, images)))  # few images: also parts of their channels
@@ -96,14 +97,6 @@ def _line_sums(lines: LineSums, source, weight, start, target) -> None:
         )
 
     parallel.run(units, parallel.ranges(images * chunks, result.size * lines.taps.size))
-
-
-def _arrays(*tensors: torch.Tensor):
-    return [tensor.detach().contiguous().numpy() for tensor in tensors]
-
-
-def supports(tensor: torch.Tensor) -> bool:
-    return tensor.device.type == "cpu" and tensor.dtype in (torch.float32, torch.float64)
 
 
 DIRECT = Algorithm("direct", forward, input_grad, weight_grad, supports)

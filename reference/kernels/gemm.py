@@ -32,6 +32,7 @@ import torch
 from reference.kernels import gemm_images_plan, gemm_pixels_plan, memory, parallel
 from reference.kernels.conv_algorithm import Algorithm
 from reference.kernels.conv_geometry import Geometry
+from reference.kernels.operands import arrays, supports
 from reference.kernels.gemm_images import products_by_image_compiled
 from reference.kernels.gemm_outer import finish_compiled, outer_products_compiled
 from reference.kernels.gemm_pack import fill_rows_by_tap_compiled, fill_rows_compiled
@@ -47,7 +48,7 @@ def forward(input, weight, bias, geometry: Geometry):
     kernel, size = tuple(weight.shape), tuple(input.shape[2:])
     output = memory.empty((input.shape[0], kernel[0], *geometry.output_size(size, kernel[2:])), input.dtype)
     start = input.new_zeros(kernel[0]) if bias is None else bias
-    source, weight, start, target = _arrays(input, weight, start, output)
+    source, weight, start, target = arrays(input, weight, start, output)
     taps = kernel[2] * kernel[3]
     steps = (kernel[0] // geometry.groups, kernel[1] * taps, taps)
     shape = (geometry, size, kernel, input.shape[0], torch.get_num_threads(), input.element_size())
@@ -65,7 +66,7 @@ def input_grad(grad, weight, geometry: Geometry, size: tuple[int, int]):
     shape = (geometry, size, kernel, grad.shape[0], torch.get_num_threads(), grad.element_size())
     if lanes_are_images(grad.shape[0], taps, grad.element_size()):
         total = memory.empty((grad.shape[0], channels, *size), grad.dtype)
-        source, weight, start, target = _arrays(grad, weight, grad.new_zeros(channels), total)
+        source, weight, start, target = arrays(grad, weight, grad.new_zeros(channels), total)
         _by_image(gemm_images_plan.backward_plan(*shape), source, weight, steps, start, target, geometry.groups)
         return total
     gathers = gemm_pixels_plan.backward_plan(*shape)
@@ -73,7 +74,7 @@ def input_grad(grad, weight, geometry: Geometry, size: tuple[int, int]):
     total = memory.empty((grad.shape[0], channels, *size), grad.dtype)
     if not every_pixel:
         total.zero_()
-    source, weight, start, target = _arrays(grad, weight, grad.new_zeros(channels), total)
+    source, weight, start, target = arrays(grad, weight, grad.new_zeros(channels), total)
     for gather in gathers:
         _by_pixel(gather, source, weight, steps, start, target, geometry.groups)
     return total
@@ -86,7 +87,7 @@ def weight_grad(grad, input, geometry: Geometry, kernel_size: tuple[int, int]):
     gradient = grad.new_empty(out_channels, per_group, *kernel_size)
     if not images:
         return gradient.zero_()
-    grads, source, target = _arrays(grad, input, gradient)
+    grads, source, target = arrays(grad, input, gradient)
     count, panels = per_group * kernel_size[0] * kernel_size[1], -(-out_per_group // width)
     # Each thread its output channels, with the images turned by each, if that is less than to add up their sums.
     by_channel = panels > 1 and (images == 1 or input.numel() < 2 * gradient.numel())
@@ -179,14 +180,6 @@ def _pack(fill: Callable, a, weight, steps, channels: int, at_once: int, taps, g
 
     # A number moved takes about as long as sixteen multiply-adds.
     parallel.run(panels, parallel.ranges(len(cuts) - 1, 16 * weight.size))
-
-
-def _arrays(*tensors: torch.Tensor):
-    return [tensor.detach().contiguous().numpy() for tensor in tensors]
-
-
-def supports(tensor: torch.Tensor) -> bool:
-    return tensor.device.type == "cpu" and tensor.dtype in (torch.float32, torch.float64)
 
 
 GEMM = Algorithm("gemm", forward, input_grad, weight_grad, supports)

@@ -15,11 +15,10 @@ names that end in `_compiled` are the same functions after numba.
 
 from __future__ import annotations
 
-import torch
-
 from reference.kernels.compiled import compiled
 from reference.kernels.conv_algorithm import Algorithm
 from reference.kernels.conv_geometry import Geometry
+from reference.kernels.operands import arrays, supports
 
 
 def definition(input, weight, stride, corner, dilation, output):
@@ -88,32 +87,24 @@ def forward(input, weight, bias, geometry: Geometry):
     output = input.new_zeros(input.shape[0], weight.shape[0], *size)
     if bias is not None:
         output += bias[:, None, None]
-    definition_compiled(*_arrays(input, weight), *_numbers(geometry), output.numpy())
+    definition_compiled(*arrays(input, weight), *_numbers(geometry), output.numpy())
     return output
 
 
 def input_grad(grad, weight, geometry: Geometry, size: tuple[int, int]):
     total = grad.new_zeros(grad.shape[0], weight.shape[1] * geometry.groups, *size)
-    definition_input_grad_compiled(*_arrays(grad, weight), *_numbers(geometry), total.numpy())
+    definition_input_grad_compiled(*arrays(grad, weight), *_numbers(geometry), total.numpy())
     return total
 
 
 def weight_grad(grad, input, geometry: Geometry, kernel_size: tuple[int, int]):
     total = grad.new_zeros(grad.shape[1], input.shape[1] // geometry.groups, *kernel_size)
-    definition_weight_grad_compiled(*_arrays(grad, input), *_numbers(geometry), total.numpy())
+    definition_weight_grad_compiled(*arrays(grad, input), *_numbers(geometry), total.numpy())
     return total
-
-
-def _arrays(*tensors: torch.Tensor):
-    return [tensor.detach().contiguous().numpy() for tensor in tensors]
 
 
 def _numbers(geometry: Geometry):
     return geometry.stride, (geometry.padding[0], geometry.padding[2]), geometry.dilation
-
-
-def supports(tensor: torch.Tensor) -> bool:
-    return tensor.device.type == "cpu" and tensor.dtype in (torch.float32, torch.float64)
 
 
 NAIVE = Algorithm("naive", forward, input_grad, weight_grad, supports)

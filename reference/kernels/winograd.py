@@ -37,6 +37,7 @@ import torch
 from reference.kernels import direct, memory, parallel
 from reference.kernels.conv_algorithm import Algorithm
 from reference.kernels.conv_geometry import Geometry
+from reference.kernels.operands import arrays, supports
 from reference.kernels.gemm_tile import HEIGHTS, columns, row_cuts
 from reference.kernels.scratch import borrowed
 from reference.kernels.vectors import VECTOR_BYTES
@@ -91,7 +92,7 @@ def _products(source, weight, steps, flipped: bool, start, corner, target) -> bo
     if target.numel() == 0:
         return True
     (images, channels), (rows, *size) = source.shape[:2], target.shape[1:]
-    source, weight, start, flat = _arrays(source, weight, start, target)
+    source, weight, start, flat = arrays(source, weight, start, target)
     lanes, width, cuts = VECTOR_BYTES // source.itemsize, columns(source.itemsize), row_cuts(rows)
     tiles = tuple(-(-side // TILE) for side in size)
     count, panels = images * tiles[0] * tiles[1], len(cuts) - 1
@@ -138,7 +139,7 @@ def weight_grad(grad, input, geometry: Geometry, kernel_size: tuple[int, int]):
     gradient = grad.new_zeros(out_channels, channels, TAPS, TAPS)
     if grad.numel() == 0:
         return gradient
-    grads, source, flat = _arrays(grad, input, gradient)
+    grads, source, flat = arrays(grad, input, gradient)
     lanes, width, cuts = VECTOR_BYTES // source.itemsize, columns(source.itemsize), row_cuts(out_channels)
     tiles = tuple(-(-side // TILE) for side in size)
     wide = -(-channels // width) * width
@@ -187,13 +188,9 @@ def _block(images: int, tiles: tuple[int, int], least: int, fitting: int, thread
     return min(images, -(-wanted // (tiles[0] * tiles[1]))), tiles[0]
 
 
-def _arrays(*tensors: torch.Tensor):
-    return [tensor.detach().contiguous().numpy() for tensor in tensors]
-
-
 def takes(weight_shape: tuple[int, ...], geometry: Geometry) -> bool:
     one = geometry.stride == geometry.dilation == (1, 1) and geometry.groups == 1
     return one and tuple(weight_shape[2:]) == (TAPS, TAPS)
 
 
-WINOGRAD = Algorithm("winograd", forward, input_grad, weight_grad, direct.supports, takes)
+WINOGRAD = Algorithm("winograd", forward, input_grad, weight_grad, supports, takes)

@@ -1,0 +1,16 @@
+"""What the compiled convolutions take: tensors of the processor, as arrays without copies where that can be."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+
+def arrays(*tensors: torch.Tensor) -> list[np.ndarray]:
+    """Tensors as arrays in row-major order, which share the memory of those that are so already."""
+    return [tensor.detach().contiguous().numpy() for tensor in tensors]
+
+
+def supports(tensor: torch.Tensor) -> bool:
+    """Whether compiled kernels take tensors of this dtype on this device."""
+    return tensor.device.type == "cpu" and tensor.dtype in (torch.float32, torch.float64)
