@@ -1,4 +1,4 @@
-"""The attack of deliverable 6, task 3: momentum, margin loss, shrinking steps.
+"""The attack of deliverable 6, task 1, and the ground of task 3's: momentum, margin loss, shrinking steps.
 
 Three faults of PGD on cross-entropy, and what is done about each:
 

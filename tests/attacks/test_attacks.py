@@ -1,5 +1,7 @@
 """What every attack keeps to, and what each one is known for."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
@@ -12,6 +14,7 @@ from reference.attacks.margin import MarginAttack
 from reference.attacks.momentum import MomentumPGD
 from reference.attacks.pgd import PGD
 from reference.attacks.registry import ATTACKS
+from reference.attacks.rivals import RivalsAttack
 
 EPSILONS = (0, 0.4, 1, 7, 300)
 
@@ -124,6 +127,31 @@ def test_the_margin_attack_moves_where_cross_entropy_has_no_gradient(net, images
     stuck = PGD(steps=9).perturb(certain, images, goal, 24)
     moved = MarginAttack(steps=9).perturb(certain, images, goal, 24)
     assert (goal.margin(certain(moved)) > 0).sum() > (goal.margin(certain(stuck)) > 0).sum()
+
+
+def test_the_second_rival_counts_for_its_weight_and_at_the_end_for_nothing():
+    logits = torch.tensor([[1.0, 3.0, 2.0, 7.0]])
+    walk = SimpleNamespace(goal=Goal(torch.tensor([1]), True), step=0, steps=10)
+    attack = RivalsAttack(steps=10, second=0.5)
+    assert attack.loss(walk, logits).item() == pytest.approx(3 - (7 + 2) / 2)
+    walk.step = 5  # weight 0.5 · 0.5²
+    assert attack.loss(walk, logits).item() == pytest.approx(3 - (7 * 0.875 + 2 * 0.125))
+    walk.step = 10
+    assert attack.loss(walk, logits).item() == walk.goal.margin(logits).item() == -4
+    walk.goal, walk.step = Goal(torch.tensor([1]), False), 0
+    assert attack.loss(walk, logits).item() == pytest.approx((7 + 2) / 2 - 3)
+
+
+def test_without_a_second_rival_it_is_the_margin_attack(goal, net, images):
+    one = RivalsAttack(steps=9, second=0.0, first_step=2.0).perturb(net, images, goal, 8)
+    assert torch.equal(one, MarginAttack(steps=9).perturb(net, images, goal, 8))
+    assert not torch.equal(one, RivalsAttack(steps=9, first_step=2.0).perturb(net, images, goal, 8))
+
+
+def test_two_classes_have_a_margin_too():
+    logits = torch.tensor([[1.0, 3.0]])
+    walk = SimpleNamespace(goal=Goal(torch.tensor([0]), True), step=0, steps=10)
+    assert RivalsAttack(steps=10).loss(walk, logits).item() == -2
 
 
 def test_restarts_take_up_only_what_is_still_open(net, images):

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from reference.attacks.goal import Goal
 from reference.attacks.margin import MarginAttack
 from reference.attacks.pgd import PGD
+from reference.attacks.rivals import RivalsAttack
 # end solution-only
 
 
@@ -116,7 +117,7 @@ def improved_targeted_attack(
         adversarial images, as in task 1.
     """
     # solution: hw3 deliverable 6, task 3: improved_targeted_attack
-    attack = MarginAttack(steps=steps, seed=seed)
+    attack = RivalsAttack(steps=steps, seed=seed)
     return attack.perturb(model, x, Goal(target, targeted=True), epsilon)
     # end solution
 
