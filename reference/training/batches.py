@@ -6,6 +6,7 @@ in memory, where one gather per batch does the same.
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -47,3 +48,8 @@ class Batches:
         order = torch.randperm(len(self.images)).to(self.images.device)
         for chosen in order.split(self.batch_size):
             yield self.transform(self.images[chosen]), self.labels[chosen]
+
+
+def pictures(images: np.ndarray) -> Tensor:
+    """Images as stored, (N, H, W, C) → (N, C, H, W), of the same type, laid out as they were."""
+    return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2)

@@ -14,10 +14,13 @@ class Compute:
     Args:
         device: where network and data lie.
         dtype: of convolutions and matrix products; float32, or bfloat16 by autocast.
+        layout: of kernels and images in memory. Channels last is what torch's convolutions run on
+            inside; ours take `torch.contiguous_format`.
     """
 
     device: torch.device
     dtype: torch.dtype
+    layout: torch.memory_format = torch.channels_last
 
     def autocast(self) -> AbstractContextManager:
         """The context to run a network in; its parameters stay float32."""
@@ -26,16 +29,16 @@ class Compute:
         return torch.autocast(self.device.type, self.dtype)
 
     def place(self, net: nn.Module) -> nn.Module:
-        """Move a network to the device, its kernels laid out channels last.
+        """Move a network to the device, its kernels in the layout.
 
-        Channels last is what convolutions run on inside; a network that comes in it, and gets
-        its images in it, is spared the conversions.
+        A network that comes in the layout that its convolutions run on, and gets its images in
+        it, is spared the conversions.
         """
-        return net.to(self.device, memory_format=torch.channels_last)
+        return net.to(self.device, memory_format=self.layout)
 
     def images(self, images: Tensor) -> Tensor:
-        """Move images (N, C, H, W) to the device, laid out channels last."""
-        return images.to(self.device).contiguous(memory_format=torch.channels_last)
+        """Move images (N, C, H, W) to the device, in the layout."""
+        return images.to(self.device).contiguous(memory_format=self.layout)
 
     def __str__(self) -> str:
         return f"{self.device}, {str(self.dtype).removeprefix('torch.')}"

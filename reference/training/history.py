@@ -1,6 +1,7 @@
 """What a training did, epoch by epoch, and its curves."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -42,24 +43,35 @@ class History:
         """Of all epochs; what an interrupted run lost is not counted."""
         return sum(epoch.seconds for epoch in self.epochs)
 
-    def draw(self, path: Path, title: str) -> None:
-        """Loss and accuracy of both sets against the epoch, as a PNG.
+    def draw(self, path: Path, title: str, *, measured_on: str = "validation") -> None:
+        """Its curves as a PNG; see `draw_curves`."""
+        draw_curves([self], path, title, measured_on=measured_on)
 
-        Args:
-            path: of the picture; missing folders are made.
-            title: above it; says which set validates.
-        """
-        numbers = range(1, len(self.epochs) + 1)
-        figure = Figure(figsize=(9, 3.5), layout="constrained")
-        figure.suptitle(title, parse_math=False)
-        for axis, name, unit in zip(figure.subplots(1, 2), ("loss", "accuracy"), (1, 100), strict=True):
-            for kind, prefix in (("training", "train"), ("validation", "val")):
-                values = [unit * getattr(epoch, f"{prefix}_{name}") for epoch in self.epochs]
-                axis.plot(numbers, values, marker="o", markersize=3, color=COLOURS[kind], label=kind)
-            axis.set(xlabel="epoch", ylabel="cross-entropy (nats)" if unit == 1 else "accuracy (%)")
-            axis.xaxis.get_major_locator().set_params(integer=True)
-            axis.grid(alpha=0.3)
-            axis.legend()
-        content = io.BytesIO()
-        figure.savefig(content, format="png", dpi=150)
-        atomic.write(path, content.getvalue())
+
+def draw_curves(histories: Sequence[History], path: Path, title: str, *, measured_on: str = "validation") -> None:
+    """Loss and accuracy of both sets against the epoch, as a PNG.
+
+    Args:
+        histories: of one run, or of one per seed, whose curves lie over each other.
+        path: of the picture; missing folders are made.
+        title: above it; says which set validates.
+        measured_on: what the second set is called: "validation", or "test".
+    """
+    figure = Figure(figsize=(9, 3.5), layout="constrained")
+    figure.suptitle(title, parse_math=False)
+    shown = (("training", "train", "training"), ("validation", "val", measured_on))
+    for axis, name, unit in zip(figure.subplots(1, 2), ("loss", "accuracy"), (1, 100), strict=True):
+        for kind, prefix, label in shown:
+            for place, history in enumerate(histories):
+                values = [unit * getattr(epoch, f"{prefix}_{name}") for epoch in history.epochs]
+                axis.plot(
+                    range(1, len(values) + 1), values, marker="o", markersize=3, linewidth=1.5 if place == 0 else 0.8,
+                    color=COLOURS[kind], label=label if place == 0 else None,
+                )  # fmt: skip
+        axis.set(xlabel="epoch", ylabel="cross-entropy (nats)" if unit == 1 else "accuracy (%)")
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.grid(alpha=0.3)
+        axis.legend()
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=150)
+    atomic.write(path, content.getvalue())

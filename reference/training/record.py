@@ -56,6 +56,8 @@ def record(
     weights: Path,
     correct: int,
     images: int,
+    train_correct: int,
+    train_images: int,
 ) -> dict[str, Any]:
     """What is known of a finished run.
 
@@ -69,6 +71,8 @@ def record(
         weights: the file of the trained network.
         correct: validation images that the network *of that file* recognises, in float32.
         images: how many validation images there are.
+        train_correct: likewise of the training images, as they are without augmentation.
+        train_images: how many of those there are.
 
     Returns:
         Values that JSON has: times in seconds, losses in nats, shares from 0 to 1. The hardware is
@@ -86,6 +90,7 @@ def record(
         "seed": seed,
         "settings": settings,
         "accuracy": proportion(correct, images),
+        "training_accuracy": proportion(train_correct, train_images),
         "accuracy_of": "the weights as they were saved, in half precision, evaluated in float32",
         "epochs": len(history.epochs),
         "seconds": round(history.seconds, 1),

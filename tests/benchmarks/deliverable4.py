@@ -31,7 +31,7 @@ from torchvision import transforms
 from data_scripts import Dataset, load, machine
 from reference.hw3.deliverable3_5.model import MyResnet, init_weights_kaiming
 from reference.training.augmentation import Normalise, RandomCrops
-from reference.training.batches import Batches
+from reference.training.batches import Batches, pictures
 from reference.training.compute import Compute, fastest
 from reference.training.loop import predict
 from tests.training.scripts import hw3_train
@@ -136,7 +136,7 @@ def ours(data: Dataset, images: int, compute: Compute, seed: int = 0) -> Contend
     net = compute.place(fresh_net(seed))
     crops, normalise = RandomCrops(HW3.SIZE, HW3.SCALE), Normalise(HW3.MEAN, HW3.STD)
     batches = Batches(
-        compute.images(HW3.pictures(data.train_images[:images])),
+        compute.images(pictures(data.train_images[:images])),
         torch.from_numpy(np.array(data.train_labels[:images])).to(compute.device),
         batch_size=BATCH_SIZE,
         transform=lambda batch: compute.images(normalise(crops(batch))),
@@ -183,7 +183,7 @@ def epochs_beside(data: Dataset, compute: Compute, *, batches: int, rounds: int)
 def accuracies(data: Dataset, compute: Compute, *, epochs: int, images: int, seeds: int) -> dict[str, list[float]]:
     """Short trainings of both recipes on the first images: the accuracy of each seed, in float32."""
     float32 = Compute(compute.device, torch.float32)
-    validation = float32.images(HW3.pictures(data.test_images[:2000]))
+    validation = float32.images(pictures(data.test_images[:2000]))
     found: dict[str, list[float]] = {}
     for seed in range(seeds):
         for contender in (plain(data, images, 0, compute.device, seed), ours(data, images, compute, seed)):

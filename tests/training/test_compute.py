@@ -58,6 +58,14 @@ def test_images_and_kernels_are_laid_out_channels_last_and_stay_so_through_the_n
         assert tensor.device.type == device.type
 
 
+def test_a_compute_of_the_contiguous_layout_makes_everything_contiguous(small_net, device):
+    compute = Compute(device, torch.float32, torch.contiguous_format)
+    last = small_net.to(memory_format=torch.channels_last)
+    images = compute.images(torch.rand(2, 3, 8, 6).contiguous(memory_format=torch.channels_last))
+    for tensor in (compute.place(last)[0].weight, images):
+        assert tensor.is_contiguous() and not tensor.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_the_layout_does_not_change_what_is_computed(small_net):
     images = torch.rand(2, 3, 8, 6)
     expected = small_net.eval()(images)

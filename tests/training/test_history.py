@@ -1,10 +1,12 @@
 """The epochs of a run: kept in a checkpoint, and drawn."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from reference.training.history import COLOURS, Epoch, History
+from reference.training.history import COLOURS, Epoch, History, draw_curves
 
 EPOCHS = [Epoch(2.0 / n, 0.3 + n / 30, 2.2 / n, 0.28 + n / 30, 10.0 + n) for n in range(1, 13)]
 
@@ -50,6 +52,23 @@ def test_both_curves_are_drawn(tmp_path, epochs):
     History().draw(empty, "a title")  # its legends have both colours too
     for colour in COLOURS.values():
         assert coloured(path, colour) > coloured(empty, colour) + 20
+
+
+def test_the_curves_of_every_run_are_drawn_over_each_other(tmp_path):
+    lower = History([replace(epoch, train_loss=epoch.train_loss / 2) for epoch in EPOCHS])
+    one, both = tmp_path / "one.png", tmp_path / "both.png"
+    draw_curves([History(EPOCHS)], one, "a title", measured_on="test")
+    draw_curves([History(EPOCHS), lower], both, "a title", measured_on="test")
+    assert coloured(both, COLOURS["training"]) > coloured(one, COLOURS["training"]) + 20
+
+
+def test_the_legend_names_what_it_was_measured_on(tmp_path):
+    names = ("validation", "test")
+    pictures = [tmp_path / f"{name}.png" for name in names]
+    for name, picture in zip(names, pictures, strict=True):
+        History(EPOCHS).draw(picture, "a title", measured_on=name)
+    one, other = (picture.read_bytes() for picture in pictures)
+    assert one != other
 
 
 def test_a_title_with_dollar_signs_is_text_and_no_formula(tmp_path):

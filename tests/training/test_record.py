@@ -1,4 +1,4 @@
-"""The record of a run, and HW3's script that writes it."""
+"""The record of a run, and the scripts that write it: HW3's and EEE7331's."""
 
 import hashlib
 import json
@@ -13,12 +13,13 @@ from torch import nn
 
 import data_scripts
 from data_scripts import Dataset
+from reference.training.batches import pictures
 from reference.training.compute import FLOAT32_CPU
 from reference.training.history import Epoch, History
 from reference.training.loop import predict
 from reference.training.record import proportion, record, write
 from reference.training.weights import load_into
-from tests.training.scripts import hw3_train
+from tests.training.scripts import eee7331_train, hw3_train
 
 
 @pytest.fixture
@@ -64,6 +65,7 @@ def facts(data, tmp_path):
     return {
         "command": "python train.py", "seed": 3, "settings": {"batch_size": 128}, "compute": FLOAT32_CPU,
         "data": data, "weights": weights, "correct": 9, "images": 10,
+        "train_correct": 13, "train_images": 20,
     }  # fmt: skip
 
 
@@ -76,6 +78,7 @@ def test_a_record_says_what_was_run_where_on_what_and_what_came_out(facts, tmp_p
     found = json.loads(path.read_text())
     assert (found["command"], found["seed"], found["settings"]) == ("python train.py", 3, {"batch_size": 128})
     assert found["accuracy"]["share"] == 0.9
+    assert (found["training_accuracy"]["share"], found["training_accuracy"]["images"]) == (0.65, 20)
     assert found["seconds"] == pytest.approx(23.25, abs=0.06)
     assert found["curve"][1] == {
         "train_loss": 1.0, "train_accuracy": 0.6, "val_loss": 1.2, "val_accuracy": 0.55, "seconds": 11.0,
@@ -129,12 +132,12 @@ def correct_by(path, script, data) -> int:
     net = script.module.MyResnet()
     load_into(net, path)
     normalise = script.module.Normalise(script.module.MEAN, script.module.STD)
-    logits = predict(net, script.module.pictures(data.test_images), transform=normalise)
+    logits = predict(net, pictures(data.test_images), transform=normalise)
     return int((logits.argmax(1).numpy() == data.test_labels).sum())
 
 
 def test_a_finished_run_is_recorded_later_without_training(script, data):
-    weights, path = script.folder / "resnet.safetensors", script.folder / "record.json"
+    weights, path = script.folder / "resnet.safetensors", script.folder / "resnet.json"
     trained = script("--epochs", "6")
     before = weights.read_bytes()
     assert trained.count("epoch ") == 6 and not path.exists()
@@ -146,7 +149,7 @@ def test_a_finished_run_is_recorded_later_without_training(script, data):
     assert [f"{epoch['val_accuracy']:.2%}" in trained for epoch in found["curve"]] == [True] * 6
     assert found["command"] == "python train.py --epochs 6 --seed 0 --record"
     assert found["settings"]["batch_size"] == script.module.Recipe().batch_size
-    assert found["accuracy"]["images"] == 30
+    assert (found["accuracy"]["images"], found["training_accuracy"]["images"]) == (30, 70)
     assert found["accuracy"]["correct"] == correct_by(weights, script, data)
 
 
@@ -157,9 +160,9 @@ def test_the_recorded_accuracy_is_that_of_the_file_and_not_of_the_net_in_memory(
         emptied = {name: torch.zeros(value.shape).half() for name, value in net.state_dict().items()}
         path.write_bytes(safetensors.torch.save(emptied))
 
-    monkeypatch.setattr("reference.training.weights.save_half", zeros)
+    monkeypatch.setattr("reference.training.run.save_half", zeros)
     script("--epochs", "6", "--record")
-    found = json.loads((script.folder / "record.json").read_text())
+    found = json.loads((script.folder / "resnet.json").read_text())
     assert found["accuracy"]["correct"] == 3
     assert found["curve"][-1]["val_accuracy"] != 0.1
 
@@ -167,3 +170,39 @@ def test_the_recorded_accuracy_is_that_of_the_file_and_not_of_the_net_in_memory(
 def test_the_curves_are_drawn_beside_the_weights(script):
     script("--epochs", "1")
     assert (script.folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.fixture
+def parts(data, monkeypatch, tmp_path, capsys):
+    """EEE7331's script on 70 images and the real networks, as a function of its options; what it printed."""
+    train = eee7331_train()
+    monkeypatch.setattr(data_scripts, "load", lambda name: data)
+    monkeypatch.setattr(train, "fastest", lambda: FLOAT32_CPU)
+
+    def run(*options: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["train.py", "--directory", str(tmp_path / "run"), *options])
+        train.main()
+        return capsys.readouterr().out
+
+    run.folder = tmp_path / "run"
+    return run
+
+
+@pytest.mark.parametrize("part", ["a", "b"])
+def test_a_part_of_eee7331_is_recorded_under_its_name_and_measured_on_the_test_set(parts, part):
+    printed = parts("--part", part, "--epochs", "2", "--seed", "5", "--record")
+    assert printed.count("test: loss") == 2
+    found = json.loads((parts.folder / f"part_{part}.json").read_text())
+    weights = (parts.folder / f"part_{part}.safetensors").read_bytes()
+    assert found["weights"]["sha256"] == hashlib.sha256(weights).hexdigest()
+    assert found["command"] == f"python train.py --part {part} --layers own --epochs 2 --seed 5 --record"
+    assert (found["settings"]["part"], found["settings"]["layers"], len(found["curve"])) == (part, "own", 2)
+    assert found["compute"] == "cpu, float32"
+    assert (found["accuracy"]["images"], found["training_accuracy"]["images"]) == (30, 70)
+
+
+def test_another_part_or_other_layers_do_not_go_on_from_a_checkpoint(parts):
+    parts("--epochs", "1")
+    for other in (("--part", "b"), ("--layers", "torch")):
+        with pytest.raises(ValueError, match="of another run"):
+            parts("--epochs", "1", *other)

@@ -22,9 +22,10 @@ from data_scripts import atomic, load
 from model import MyResnet
 from reference.attribution import UPSAMPLING, class_activation_map, upsample
 from reference.training.augmentation import Normalise
+from reference.training.batches import pictures
 from reference.training.loop import predict
 from reference.training.weights import load_into
-from train import MEAN, STD, cam, pictures
+from train import MEAN, STD, cam
 
 LOOKED_AT = 500  # first validation images, among which the shown ones are
 COLOURS = "viridis"  # equal steps of a value look equal, to colour-blind readers too

@@ -7,18 +7,14 @@ network, which the grader can verify) and `curves.png` into the directory. HW3 v
 10,000 test images: choose nothing by these numbers.
 """
 
-import argparse
 import random
 # student: import random
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 # student: import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -28,10 +24,9 @@ from model import MyResnet, init_weights_kaiming
 # solution-only
 from reference.attribution import class_activation_map, min_max, upsample
 from reference.training.augmentation import Normalise, RandomCrops
-from reference.training.batches import Batches
+from reference.training.batches import Batches, pictures
 from reference.training.compute import Compute, fastest
-from reference.training.loop import fit, predict
-from reference.training.progress import Watched
+from reference.training.resumable import fit_resumably
 # end solution-only
 
 # The assignment's transforms: of both sets, and of the training set.
@@ -103,23 +98,15 @@ def train(
         pct_start=recipe.warm_up,
         total_steps=epochs * len(batches),
     )
-    kept = checkpoint and checkpoint(net=net, optimizer=optimizer, schedule=schedule)
-    done = kept.resume() if kept else 0
-
-    def after(epoch: int, loss: float, accuracy: float) -> None:
-        on_epoch(epoch, loss, accuracy)
-        if kept:
-            kept.save(epoch)
-
-    fit(
+    fit_resumably(
         net,
-        Watched(batches, epochs=epochs, done=done),
+        batches,
         optimizer,
         epochs=epochs,
-        done=done,
         schedule=schedule,
         compute=compute,
-        on_epoch=after,
+        on_epoch=on_epoch,
+        checkpoint=checkpoint,
     )
     # end solution
 
@@ -188,13 +175,6 @@ def cam(
     # end solution
 
 
-# solution-only
-def pictures(images: np.ndarray) -> Tensor:
-    """Images as stored, (N, 32, 32, 3) → (N, 3, 32, 32), uint8, laid out as they were."""
-    return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2)
-
-
-# end solution-only
 def main() -> None:
     """Train on CIFAR-10 and write down what happened."""
     from data_scripts import load
@@ -206,76 +186,30 @@ def main() -> None:
     )
     # solution: hw3 deliverable 4: main
     # Imported here: whoever uses the handles above needs no files and no plots.
-    from reference.training.checkpoint import Checkpoint
-    from reference.training.history import Epoch, History
-    from reference.training.record import record, write
-    from reference.training.weights import load_into, save_half
+    from reference.training.run import Run, carry_out, parser
 
-    options = argparse.ArgumentParser(description=main.__doc__)
-    options.add_argument("--epochs", type=int, default=30)
-    options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--directory", type=Path, default=Path("results/resnet"))
-    options.add_argument("--record", action="store_true", help="write record.json, of a finished run too")
-    options = options.parse_args()
-
-    compute, history = fastest(), History()
-    val_images = compute.images(pictures(cifar.test_images))
-    print(f"{cifar.source}; {compute}; at most {options.epochs} epochs", flush=True)
-    began = time.monotonic()
-
-    def measure(epoch: int, loss: float, accuracy: float) -> None:
-        nonlocal began
-        logits = predict(net, val_images, transform=Normalise(MEAN, STD), compute=compute).cpu()
-        val_loss = F.cross_entropy(logits, val_labels).item()
-        val_accuracy = (logits.argmax(1) == val_labels).double().mean().item()
-        now = time.monotonic()
-        history.epochs.append(Epoch(loss, accuracy, val_loss, val_accuracy, now - began))
-        began = now
-        left = history.seconds / len(history.epochs) * (options.epochs - epoch) / 60
-        print(
-            f"epoch {epoch}/{options.epochs}  training loss {loss:.4f}, accuracy {accuracy:.2%}  "
-            f"validation: loss {val_loss:.4f}, accuracy {val_accuracy:.2%}  "
-            f"{history.epochs[-1].seconds:.0f} s, about {left:.0f} min left",
-            flush=True,
-        )
-
-    settings = {"epochs": options.epochs, "seed": options.seed, "data": cifar.digest}
-    settings |= {"compute": str(compute)} | asdict(Recipe())
-    checkpoint = partial(Checkpoint, options.directory / "training.pt", settings, history=history)
-    setup_seed(options.seed)
-    net = MyResnet()
-    train(
-        net,
-        pictures(cifar.train_images),
-        train_labels,
-        options.epochs,
-        measure,
-        compute=compute,
-        checkpoint=checkpoint,
+    options = parser(main.__doc__, epochs=30, directory=Path("results/resnet")).parse_args()
+    run = Run(
+        name="resnet",
+        title=f"HW3 deliverable 4 on {cifar.source}; validation: the test set",
+        directory=options.directory,
+        command=f"python train.py --epochs {options.epochs} --seed {options.seed} --record",
+        epochs=options.epochs,
+        seed=options.seed,
+        settings=asdict(Recipe()),
+        compute=fastest(),
+        data=cifar,
+        normalise=Normalise(MEAN, STD),
     )
-    weights = options.directory / "resnet.safetensors"
-    save_half(net, weights)
-    if options.record:
-        # What others get is the file: in half precision, and perhaps on a CPU without bfloat16.
-        saved = MyResnet()
-        load_into(saved, weights)
-        logits = predict(saved, val_images.cpu(), transform=Normalise(MEAN, STD))
-        run = record(
-            history,
-            command=f"python train.py --epochs {options.epochs} --seed {options.seed} --record",
-            seed=options.seed,
-            settings=asdict(Recipe()),
-            compute=compute,
-            data=cifar,
-            weights=weights,
-            correct=int((logits.argmax(1) == val_labels).sum()),
-            images=len(val_labels),
-        )
-        write(run, options.directory / "record.json")
-        accuracy = run["accuracy"]
-        print(f"saved: {accuracy['share']:.2%}, {accuracy['low']:.2%} to {accuracy['high']:.2%}", flush=True)
-    title = f"HW3 deliverable 4 on {cifar.source}; validation: the test set"
-    history.draw(options.directory / "curves.png", title)
+    setup_seed(options.seed)
+    carry_out(
+        run,
+        MyResnet,
+        train,
+        training=(pictures(cifar.train_images), train_labels),
+        validation=(pictures(cifar.test_images), val_labels),
+        recorded=options.record,
+    )
     # end solution
 
 

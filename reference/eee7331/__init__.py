@@ -1,0 +1,1 @@
+"""EEE7331, special topics in deep learning (autumn 2022)."""
