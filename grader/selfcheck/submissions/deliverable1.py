@@ -1,6 +1,48 @@
-"""A correct deliverable 1 with its backward passes written out, for faults of gradients."""
+"""Correct submissions to deliverable 1; each is a whole `mytorch.py`."""
 
-BY_HAND = '''\
+from grader.selfcheck.mutant import Base
+
+# As a student writes it, in plain PyTorch.
+_UNFOLD = '''\
+import torch
+from torch import nn
+import torch.nn.functional as F
+
+
+def MyFConv2D(input, weight, bias=None, stride=1, padding=0):
+    n, c, h, w = input.shape
+    o, _, kh, kw = weight.shape
+    padded = F.pad(input, (padding, padding, padding, padding))
+    windows = padded.unfold(2, kh, stride).unfold(3, kw, stride)
+    output = torch.einsum("nchwij,ocij->nohw", windows, weight)
+    return output if bias is None else output + bias.view(1, -1, 1, 1)
+
+
+class MyConv2D(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size, stride, padding, bias=True):
+        super().__init__()
+        self.stride, self.padding = stride, padding
+        self.kernels = nn.Parameter(
+            torch.randn(out_channels, in_channels, kernel_size, kernel_size) * 0.1
+        )
+        self.offset = nn.Parameter(torch.zeros(out_channels)) if bias else None
+
+    def forward(self, x):
+        return MyFConv2D(x, self.kernels, self.offset, self.stride, self.padding)
+
+
+class MyMaxPool2D(nn.Module):
+    def __init__(self, kernel_size, stride=None):
+        super().__init__()
+        self.kernel_size, self.stride = kernel_size, stride or kernel_size
+
+    def forward(self, x):
+        k, s = self.kernel_size, self.stride
+        return x.unfold(2, k, s).unfold(3, k, s).flatten(4).max(-1).values
+'''
+
+# With its backward passes written out, for faults of gradients.
+_BY_HAND = '''\
 import torch
 from torch import nn
 
@@ -97,3 +139,6 @@ class MyMaxPool2D(nn.Module):
     def forward(self, x):
         return Pooling.apply(x, self.kernel_size, self.stride)
 '''
+
+UNFOLD = Base("unfold", 1, {"deliverable1_2/mytorch.py": _UNFOLD})
+BY_HAND = Base("backward by hand", 1, {"deliverable1_2/mytorch.py": _BY_HAND})

@@ -1,9 +1,7 @@
 """Handwritten faults of deliverable 1. A new one is one entry in `MUTANTS`."""
 
-from dataclasses import dataclass
-
-from tests.grader.mutants.bases import BY_HAND
-from tests.grader.submissions import UNFOLD
+from grader.selfcheck.mutant import Mutant
+from grader.selfcheck.submissions.deliverable1 import BY_HAND, UNFOLD
 
 TOGETHER = ("conv2d.together", "Conv2D.values")
 VALUES = ("conv2d.values", "conv2d.stride", "conv2d.padding", "conv2d.bias", "conv2d.rectangles", "conv2d.dtype",
@@ -12,111 +10,91 @@ GRADIENTS = ("conv2d.input_gradient", "conv2d.weight_gradient")
 ALL_GRADIENTS = (*GRADIENTS, "conv2d.bias_gradient", "Conv2D.gradients")
 POOL_VALUES = ("maxpool.values", "maxpool.stride", "maxpool.odd_sizes", "maxpool.negative")
 
-
-@dataclass(frozen=True)
-class Mutant:
-    """A correct submission with one fault.
-
-    Args:
-        name: of the fault; unique.
-        before, after: what is replaced, everywhere in `source`.
-        lost: checks that it must lose, and no other; the first of them names the fault.
-        hint: part of the hint that the first of them gives; "" where no specific one is known.
-        may: checks that it loses or keeps, depending on what they draw.
-        also: parts of other hints that are true of it, in other checks.
-        source: a correct `mytorch.py`.
-    """
-
-    name: str
-    before: str
-    after: str
-    lost: tuple[str, ...]
-    hint: str
-    may: tuple[str, ...] = ()
-    source: str = UNFOLD
-    also: tuple[str, ...] = ()
-
-    @property
-    def text(self) -> str:
-        """The whole file."""
-        if self.before not in self.source:
-            raise ValueError(f"{self.name}: {self.before!r} is not in the submission")
-        return self.source.replace(self.before, self.after)
-
-
 WINDOWS = "padded.unfold(2, kh, stride).unfold(3, kw, stride)"
 EINSUM = 'torch.einsum("nchwij,ocij->nohw", windows, weight)'
 BIASED = "output + bias.view(1, -1, 1, 1)"
 POOLED = "x.unfold(2, k, s).unfold(3, k, s).flatten(4).max(-1).values"
 PADDED = "F.pad(input, (padding, padding, padding, padding))"
-WHOLE = "return output if bias is None else output + bias.view(1, -1, 1, 1)"
 
 VALUE_FAULTS = (
-    Mutant("padding left out", PADDED, "input", ("conv2d.padding", *TOGETHER, *ALL_GRADIENTS), "no padding"),
-    Mutant("padding applied twice", PADDED, f"F.pad({PADDED}, [padding] * 4)",
+    Mutant("padding left out", UNFOLD,
+           PADDED, "input", ("conv2d.padding", *TOGETHER, *ALL_GRADIENTS), "no padding"),
+    Mutant("padding applied twice", UNFOLD, PADDED, f"F.pad({PADDED}, [padding] * 4)",
            ("conv2d.padding", *TOGETHER, *ALL_GRADIENTS), "padding applied twice"),
-    Mutant("padding along the height only", PADDED, "F.pad(input, (0, 0, padding, padding))",
+    Mutant("padding along the height only", UNFOLD, PADDED, "F.pad(input, (0, 0, padding, padding))",
            ("conv2d.padding", *TOGETHER, *ALL_GRADIENTS), "padded along the height only"),
-    Mutant("padding at the top and left only", PADDED, "F.pad(input, (padding, 0, padding, 0))",
+    Mutant("padding at the top and left only", UNFOLD, PADDED, "F.pad(input, (padding, 0, padding, 0))",
            ("conv2d.padding", *TOGETHER, *ALL_GRADIENTS), "padded at the top and left only"),
-    Mutant("padding with the edge", PADDED, 'F.pad(input, [padding] * 4, mode="replicate") if len(input) else input',
+    Mutant("padding with the edge", UNFOLD,
+           PADDED, 'F.pad(input, [padding] * 4, mode="replicate") if len(input) else input',
            ("conv2d.padding", *TOGETHER, *GRADIENTS, "Conv2D.gradients"), "the image's edge"),
-    Mutant("padding with ones", PADDED, "F.pad(input, [padding] * 4, value=1.0)",
+    Mutant("padding with ones", UNFOLD, PADDED, "F.pad(input, [padding] * 4, value=1.0)",
            ("conv2d.padding", *TOGETHER, "conv2d.weight_gradient", "Conv2D.gradients"), "padding with ones"),
-    Mutant("padding as a flag", PADDED, "F.pad(input, [1 if padding else 0] * 4)",
+    Mutant("padding as a flag", UNFOLD, PADDED, "F.pad(input, [1 if padding else 0] * 4)",
            ("conv2d.padding",), "what a padding of 1 gives", (*TOGETHER, *ALL_GRADIENTS)),
-    Mutant("stride left out", WINDOWS, "padded.unfold(2, kh, 1).unfold(3, kw, 1)",
+    Mutant("stride left out", UNFOLD, WINDOWS, "padded.unfold(2, kh, 1).unfold(3, kw, 1)",
            ("conv2d.stride", *TOGETHER, *ALL_GRADIENTS), "a stride of 1 gives"),
-    Mutant("stride along the height only", WINDOWS, "padded.unfold(2, kh, stride).unfold(3, kw, 1)",
+    Mutant("stride along the height only", UNFOLD, WINDOWS, "padded.unfold(2, kh, stride).unfold(3, kw, 1)",
            ("conv2d.stride", *TOGETHER, *ALL_GRADIENTS), "along the height only"),
-    Mutant("stride larger by one", WINDOWS, "padded.unfold(2, kh, stride + 1).unfold(3, kw, stride + 1)",
+    Mutant("stride larger by one", UNFOLD, WINDOWS, "padded.unfold(2, kh, stride + 1).unfold(3, kw, stride + 1)",
            (*VALUES, *ALL_GRADIENTS), "stride larger by 1", ("conv2d.edges", "conv2d.layout")),
-    Mutant("height and width of the window swapped", WINDOWS, "padded.unfold(2, kw, stride).unfold(3, kh, stride)",
+    Mutant("height and width of the window swapped", UNFOLD,
+           WINDOWS, "padded.unfold(2, kw, stride).unfold(3, kh, stride)",
            ("conv2d.rectangles", "conv2d.together", *GRADIENTS, "conv2d.bias_gradient"), ""),
-    Mutant("window swapped and its order, too", f"{WINDOWS}\n",
+    Mutant("window swapped and its order, too", UNFOLD, f"{WINDOWS}\n",
            "padded.unfold(2, kw, stride).unfold(3, kh, stride)\n    weight = weight.reshape(o, c, kw, kh)\n",
            ("conv2d.rectangles", "conv2d.together", *GRADIENTS, "conv2d.bias_gradient"),
            "where this does not raise, your output is what windows with the kernel's height and width swapped"),
-    Mutant("kernel flipped", EINSUM, EINSUM.replace("weight", "weight.flip(2, 3)"),
+    Mutant("kernel flipped", UNFOLD, EINSUM, EINSUM.replace("weight", "weight.flip(2, 3)"),
            (*VALUES, *GRADIENTS, "Conv2D.gradients"), "turned by 180°"),
-    Mutant("kernel transposed", EINSUM, EINSUM.replace("ocij", "ocji"),
+    Mutant("kernel transposed", UNFOLD, EINSUM, EINSUM.replace("ocij", "ocji"),
            (*VALUES, *ALL_GRADIENTS), "a transposed kernel gives", ("conv2d.bias_gradient",)),
-    Mutant("output transposed", EINSUM, f"{EINSUM}.mT", (*VALUES, *ALL_GRADIENTS), "your output is the transpose"),
-    Mutant("images transposed", PADDED, PADDED.replace("input", "input.mT"), (*VALUES, *ALL_GRADIENTS),
+    Mutant("output transposed", UNFOLD,
+           EINSUM, f"{EINSUM}.mT", (*VALUES, *ALL_GRADIENTS), "your output is the transpose"),
+    Mutant("images transposed", UNFOLD, PADDED, PADDED.replace("input", "input.mT"), (*VALUES, *ALL_GRADIENTS),
            "transposed images"),
-    Mutant("mean in place of sum", EINSUM, f"{EINSUM} / (kh * kw)",
+    Mutant("mean in place of sum", UNFOLD, EINSUM, f"{EINSUM} / (kh * kw)",
            (*VALUES, *GRADIENTS, "Conv2D.gradients"), "the mean of the products over the window"),
-    Mutant("mean over the channels", EINSUM, f"{EINSUM} / c",
+    Mutant("mean over the channels", UNFOLD, EINSUM, f"{EINSUM} / c",
            (*VALUES, *GRADIENTS, "Conv2D.gradients"), "the mean over the input channels"),
-    Mutant("only the first channel", EINSUM, EINSUM.replace("windows, weight", "windows[:, :1], weight[:, :1]"),
+    Mutant("only the first channel", UNFOLD,
+           EINSUM, EINSUM.replace("windows, weight", "windows[:, :1], weight[:, :1]"),
            (*VALUES, *GRADIENTS, "Conv2D.gradients"), "first input channel only"),
-    Mutant("a ReLU too many", EINSUM, f"{EINSUM}.relu()",
+    Mutant("a ReLU too many", UNFOLD, EINSUM, f"{EINSUM}.relu()",
            (*VALUES, *GRADIENTS, "Conv2D.gradients"), "cut off at 0"),
-    Mutant("last row missing", EINSUM, f"{EINSUM}[:, :, :-1]", (*VALUES, *ALL_GRADIENTS), "misses the last row"),
-    Mutant("bias left out", BIASED, "output", ("conv2d.bias", *TOGETHER, "conv2d.bias_gradient", "Conv2D.gradients"),
+    Mutant("last row missing", UNFOLD,
+           EINSUM, f"{EINSUM}[:, :, :-1]", (*VALUES, *ALL_GRADIENTS), "misses the last row"),
+    Mutant("bias left out", UNFOLD,
+           BIASED, "output", ("conv2d.bias", *TOGETHER, "conv2d.bias_gradient", "Conv2D.gradients"),
            "without its bias"),
-    Mutant("bias per product", BIASED, "output + weight[0].numel() * bias.view(1, -1, 1, 1)",
+    Mutant("bias per product", UNFOLD, BIASED, "output + weight[0].numel() * bias.view(1, -1, 1, 1)",
            ("conv2d.bias", *TOGETHER, "conv2d.bias_gradient", "Conv2D.gradients"), "once per product"),
-    Mutant("bias per input channel", BIASED, "output + c * bias.view(1, -1, 1, 1)",
+    Mutant("bias per input channel", UNFOLD, BIASED, "output + c * bias.view(1, -1, 1, 1)",
            ("conv2d.bias", *TOGETHER, "conv2d.bias_gradient", "Conv2D.gradients"), "once per input channel"),
-    Mutant("bias subtracted", BIASED, "output - bias.view(1, -1, 1, 1)",
+    Mutant("bias subtracted", UNFOLD, BIASED, "output - bias.view(1, -1, 1, 1)",
            ("conv2d.bias", *TOGETHER, "conv2d.bias_gradient", "Conv2D.gradients"), "the bias subtracted"),
-    Mutant("bias detached", BIASED, "output + bias.detach().view(1, -1, 1, 1)",
+    Mutant("bias detached", UNFOLD, BIASED, "output + bias.detach().view(1, -1, 1, 1)",
            ("conv2d.bias_gradient", "Conv2D.gradients"), "no gradient reaches the bias"),
-    Mutant("weight detached", EINSUM, EINSUM.replace("weight", "weight.detach()"),
+    Mutant("weight detached", UNFOLD, EINSUM, EINSUM.replace("weight", "weight.detach()"),
            ("conv2d.weight_gradient", "Conv2D.gradients"), "no gradient reaches the weight"),
-    Mutant("input detached", PADDED, PADDED.replace("input", "input.detach()"),
+    Mutant("input detached", UNFOLD, PADDED, PADDED.replace("input", "input.detach()"),
            ("conv2d.input_gradient", "Conv2D.gradients"), "no gradient reaches the input"),
-    Mutant("float32 inside", EINSUM,
+    Mutant("float32 inside", UNFOLD, EINSUM,
            EINSUM.replace("windows, weight", "windows.float(), weight.float()") + ".to(input.dtype)",
            ("conv2d.dtype", *GRADIENTS), "precision of float32"),
-    Mutant("float32 out", EINSUM, f"{EINSUM}.float()", ("conv2d.dtype",),
+    Mutant("float32 out", UNFOLD, EINSUM, f"{EINSUM}.float()", ("conv2d.dtype",),
            "right to the precision of float32", (*GRADIENTS, "conv2d.bias_gradient")),
-    Mutant("memory read row by row", PADDED,
+    Mutant("memory read row by row", UNFOLD, PADDED,
            PADDED.replace("input", "torch.as_strided(input, (input.numel(),), (1,)).reshape(input.shape)"),
            ("conv2d.layout", "Conv2D.values", *GRADIENTS, "Conv2D.gradients"),
            "memory gives when it is read row by row"),
-    Mutant("input changed in place", "    padded =", "    with torch.no_grad():\n        input.mul_(1.5)\n    padded =",
+    Mutant("stride of 2 by default", UNFOLD, "stride=1, padding=0", "stride=2, padding=0", ("conv2d.edges",),
+           "a stride of 2 gives"),
+    Mutant("padding of 1 by default", UNFOLD, "stride=1, padding=0", "stride=1, padding=1", ("conv2d.edges",),
+           "a padding of 1 gives"),
+    Mutant("bias has no default", UNFOLD, "bias=None, stride", "bias, stride", ("conv2d.edges",)),
+    Mutant("input changed in place", UNFOLD,
+           "    padded =", "    with torch.no_grad():\n        input.mul_(1.5)\n    padded =",
            (*VALUES, *ALL_GRADIENTS), "something writes into the argument"),
 )  # fmt: skip
 
@@ -127,7 +105,7 @@ ONE_WEIGHT = 'torch.einsum("nohw,nchw->oc", grad, padded[:, :, rows, columns])'
 
 def _backward(name: str, before: str, after: str, part: str, hint: str, *may: str) -> Mutant:
     """A fault of one gradient of the convolution whose backward is written out."""
-    return Mutant(name, before, after, (f"conv2d.{part}_gradient", "Conv2D.gradients"), hint, may, BY_HAND)
+    return Mutant(name, BY_HAND, before, after, (f"conv2d.{part}_gradient", "Conv2D.gradients"), hint, may)
 
 
 GRADIENT_FAULTS = (
@@ -182,32 +160,36 @@ SCATTER = "grad_x[:, :, i * s : i * s + k, j * s : j * s + k] += share"
 
 def _pool_backward(name: str, before: str, after: str, hint: str) -> Mutant:
     """A fault of the gradient of the pooling whose backward is written out."""
-    return Mutant(name, before, after, ("maxpool.gradient",), hint, (), BY_HAND)
+    return Mutant(name, BY_HAND, before, after, ("maxpool.gradient",), hint)
 
 
 POOLING_FAULTS = (
-    Mutant("stride of pooling is 1 without one", "stride or kernel_size", "stride or 1",
+    Mutant("stride of pooling is 1 without one", UNFOLD, "stride or kernel_size", "stride or 1",
            ("maxpool.values", "maxpool.odd_sizes", "maxpool.gradient", "maxpool.negative"), "a stride of 1 gives"),
-    Mutant("stride of pooling ignored", "stride or kernel_size", "kernel_size",
+    Mutant("stride of pooling ignored", UNFOLD, "stride or kernel_size", "kernel_size",
            ("maxpool.stride", "maxpool.gradient"), "kernel size as stride", ("maxpool.negative",)),
-    Mutant("stride of pooling along the height only", POOLED, POOLED.replace("unfold(3, k, s)", "unfold(3, k, k)"),
+    Mutant("stride of pooling along the height only", UNFOLD,
+           POOLED, POOLED.replace("unfold(3, k, s)", "unfold(3, k, k)"),
            ("maxpool.stride", "maxpool.gradient"), "along the height, and the kernel size along the width",
            ("maxpool.negative",)),
-    Mutant("maximum starts at 0", POOLED, POOLED.replace(".max(", ".clamp(min=0).max("),
+    Mutant("maximum starts at 0", UNFOLD, POOLED, POOLED.replace(".max(", ".clamp(min=0).max("),
            ("maxpool.negative", *POOL_VALUES, "maxpool.gradient"), "0 where all values of a window are below 0",
            also=("misses the windows whose values are all below 0",)),
-    Mutant("mean of the window", POOLED, POOLED.replace("max(-1).values", "mean(-1)"), REST, "the mean of each window"),
-    Mutant("minimum of the window", POOLED, POOLED.replace("max(", "min("), REST, "the minimum of each window"),
-    Mutant("absolute maximum", POOLED, POOLED.replace(".max(", ".abs().max("), REST, "the absolute maximum"),
-    Mutant("first element of the window", POOLED, POOLED.replace(".max(-1).values", "[..., 0]"), REST,
+    Mutant("mean of the window", UNFOLD,
+           POOLED, POOLED.replace("max(-1).values", "mean(-1)"), REST, "the mean of each window"),
+    Mutant("minimum of the window", UNFOLD,
+           POOLED, POOLED.replace("max(", "min("), REST, "the minimum of each window"),
+    Mutant("absolute maximum", UNFOLD,
+           POOLED, POOLED.replace(".max(", ".abs().max("), REST, "the absolute maximum"),
+    Mutant("first element of the window", UNFOLD, POOLED, POOLED.replace(".max(-1).values", "[..., 0]"), REST,
            "the first element"),
-    Mutant("maximum over the channels", POOLED,
+    Mutant("maximum over the channels", UNFOLD, POOLED,
            POOLED.replace(".values", ".values.amax(1, keepdim=True).expand(-1, x.shape[1], -1, -1)"),
            REST, "the maximum over all channels"),
-    Mutant("pooling transposed", POOLED, f"{POOLED}.mT", REST, "your output is the transpose"),
-    Mutant("pooling detached", POOLED, f"{POOLED}.detach()", ("maxpool.gradient",), ""),
-    Mutant("pooling misses the last row", POOLED, f"{POOLED}[:, :, :-1]", REST, "misses the last row"),
-    Mutant("windows beyond the image", POOLED,
+    Mutant("pooling transposed", UNFOLD, POOLED, f"{POOLED}.mT", REST, "your output is the transpose"),
+    Mutant("pooling detached", UNFOLD, POOLED, f"{POOLED}.detach()", ("maxpool.gradient",), ""),
+    Mutant("pooling misses the last row", UNFOLD, POOLED, f"{POOLED}[:, :, :-1]", REST, "misses the last row"),
+    Mutant("windows beyond the image", UNFOLD, POOLED,
            "torch.nn.functional.pad(x, (0, -(x.shape[3] - k) % s, 0, -(x.shape[2] - k) % s), value=-1e9)"
            + POOLED.removeprefix("x"),
            ("maxpool.odd_sizes", "maxpool.stride", "maxpool.gradient"), "reach beyond the image",
@@ -229,19 +211,21 @@ POOLING_FAULTS = (
 )  # fmt: skip
 
 LAYER_FAULTS = (
-    Mutant("layer forgets its stride", "self.offset, self.stride,", "self.offset, 1,",
+    Mutant("layer forgets its stride", UNFOLD, "self.offset, self.stride,", "self.offset, 1,",
            ("Conv2D.values", "Conv2D.gradients"), "a stride of 1 gives"),
-    Mutant("layer forgets its padding", "self.stride, self.padding)", "self.stride, 0)",
+    Mutant("layer forgets its padding", UNFOLD, "self.stride, self.padding)", "self.stride, 0)",
            ("Conv2D.values", "Conv2D.gradients"), "no padding gives"),
-    Mutant("layer forgets its bias", "self.kernels, self.offset", "self.kernels, None",
+    Mutant("layer forgets its bias", UNFOLD, "self.kernels, self.offset", "self.kernels, None",
            ("Conv2D.values", "Conv2D.gradients"), "without its bias"),
-    Mutant("layer always has a bias", " if bias else None", "",
+    Mutant("layer always has a bias", UNFOLD, " if bias else None", "",
            ("Conv2D.parameters", "Conv2D.values", "Conv2D.gradients"), ""),
-    Mutant("weight all ones", "torch.randn(out_channels", "torch.ones(out_channels", ("Conv2D.initialisation",), ""),
-    Mutant("weight always the same", "super().__init__()\n        self.stride, self.padding",
+    Mutant("layer without a bias by default", UNFOLD, "bias=True", "bias=False", ("Conv2D.parameters",)),
+    Mutant("weight all ones", UNFOLD,
+           "torch.randn(out_channels", "torch.ones(out_channels", ("Conv2D.initialisation",), ""),
+    Mutant("weight always the same", UNFOLD, "super().__init__()\n        self.stride, self.padding",
            "super().__init__()\n        torch.manual_seed(0)\n        self.stride, self.padding",
            ("Conv2D.initialisation",), ""),
-    Mutant("weight detached by .data", "MyFConv2D(x, self.kernels,", "MyFConv2D(x, self.kernels.data,",
+    Mutant("weight detached by .data", UNFOLD, "MyFConv2D(x, self.kernels,", "MyFConv2D(x, self.kernels.data,",
            ("Conv2D.gradients",), "no gradient reaches the weight"),
 )  # fmt: skip
 

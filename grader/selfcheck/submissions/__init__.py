@@ -1,0 +1,1 @@
+"""Correct submissions, one file per deliverable, for faults to be made in."""

@@ -1,1 +1,0 @@
-"""Single faults of correct submissions, and what each of them must lose."""

@@ -1,0 +1,81 @@
+"""Handwritten faults of deliverables 2 to 6: each loses its own checks, and students see why.
+
+All of them take minutes: `python -m grader selfcheck hw3`. Here is every second one of deliverables 3 and 5,
+which take a few tenths of a second each, and some of the others.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from grader.assignments.hw3 import HW3
+from grader.selfcheck.catalogue import CATALOGUES
+from grader.selfcheck.mutant import Base, Mutant
+from grader.selfcheck.runner import examine, graded
+from grader.selfcheck.submissions.deliverable2 import CNN
+from grader.selfcheck.submissions.deliverable3 import NARROW_RESNET
+from grader.selfcheck.submissions.deliverable4 import TRAINED
+from grader.selfcheck.submissions.deliverable5 import NARROW_CAM
+from grader.selfcheck.submissions.deliverable6 import ATTACKS
+from grader.worker import Worker
+
+pytestmark = pytest.mark.slow
+
+ELSEWHERE = (2, 3, 4, 5, 6)
+LEAST = 75  # of them together
+LEAST_HINTED = 0.6
+# Those that take seconds, since they train or attack: one of each kind.
+SOME = {
+    2: ("numpy not seeded", "softmax at the end", "accuracy in percent"),
+    4: ("sign of the loss", "test images learnt by heart", "what it knows is in the code"),
+    6: ("one grey level beyond ε", "one step too many", "model fed with images divided by 255"),
+}
+RUN = [
+    pytest.param(mutant, id=f"{number} {mutant.name}")
+    for number in ELSEWHERE
+    for mutant in CATALOGUES[number][:: 1 if number in SOME else 2]
+    if number not in SOME or mutant.name in SOME[number]
+]
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    with Worker(threads=1, preload=("torch", "numpy")) as worker:
+        yield worker
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Maps of 4×4 gain nothing from threads, and wait for them on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("mutant", RUN)
+def test_a_mutant_loses_its_checks_and_gets_its_hint(worker, mutant: Mutant):
+    finding = examine(mutant, worker, seed=1)
+    assert finding.status == "caught", finding.note
+    assert finding.hinted == bool(mutant.hint)
+
+
+@pytest.mark.parametrize("base", [CNN, NARROW_RESNET, TRAINED, NARROW_CAM, ATTACKS], ids=lambda base: base.name)
+def test_what_the_faults_are_made_in_is_right(worker, base: Base):
+    lost = {check.id: check.reason for check in graded(base, worker, seed=1).checks if check.verdict != "pass"}
+    assert lost == {}
+
+
+def test_most_mutants_have_a_hint_and_every_name_is_one_mutants():
+    mutants = [mutant for number in ELSEWHERE for mutant in CATALOGUES[number]]
+    assert len(mutants) >= LEAST
+    assert sum(bool(mutant.hint) for mutant in mutants) >= LEAST_HINTED * len(mutants)
+    for number in ELSEWHERE:
+        names = [mutant.name for mutant in CATALOGUES[number]]
+        assert len(names) == len(set(names))
+        assert set(SOME.get(number, ())) <= set(names)
+        known = {check.id for check in HW3.deliverable(number).checks}
+        assert {id for mutant in CATALOGUES[number] for id in (*mutant.lost, *mutant.may)} <= known
+        files = [tuple(sorted(mutant.files.items())) for mutant in CATALOGUES[number]]
+        assert len(set(files)) == len(files)
