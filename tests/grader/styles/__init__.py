@@ -1,0 +1,1 @@
+"""Correct submissions, each in another style: a folder is one, and its modules say what is different."""

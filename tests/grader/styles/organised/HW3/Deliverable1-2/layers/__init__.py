@@ -1,0 +1,1 @@
+from .convolution import Convolution
