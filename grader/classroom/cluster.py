@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from grader.classroom.events import ATTEMPTS, Ended, Event, Said, Started
 from grader.classroom.jobs import Job, Task, grader_digest
+from grader.classroom.workers import Workers
 
 CONNECT = 30.0  # seconds for the scheduler to answer
 LOOK = 2.0  # seconds between two looks at who is there
@@ -100,4 +101,5 @@ def _run(task: Task, job: Job, known: str) -> bytes:
             f"this machine's grader is another one ({found[:12]}, expected {known[:12]}); "
             "bring all machines to the same version of this project, torch and numpy"
         )
-    return task(job, lambda text: None)
+    with Workers() as workers:
+        return task(job, lambda text: None, workers)

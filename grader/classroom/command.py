@@ -19,7 +19,6 @@ from grader.runner import Options
 from grader.submission import SubmissionError
 from grader.worker.isolation import choose
 
-AUDIT_EPOCHS = 30
 SHOWN = 10  # names of what was passed over
 
 
@@ -36,6 +35,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--scheduler", metavar="tcp://HOST:PORT", help="grade on a Dask cluster; see docs/scaling.md")
     add("--audit", type=_share, default=0.0, metavar="5%",
         help="train the networks of a random share of the verified checkpoints anew, and compare")  # fmt: skip
+    add("--audit-epochs", type=_positive, metavar="N",
+        help="epochs of such a training (default: as many as the assignment asks for; fewer earn less, but show in "
+        "minutes that the code trains)")  # fmt: skip
     add("--no-pages", action="store_true",
         help="write no class.html and no page for each student; where networks were trained, a page with its curves "
         "takes most of a second")  # fmt: skip
@@ -58,11 +60,13 @@ def run(assignment: Assignment, options: Options, arguments: argparse.Namespace)
         at_once=arguments.jobs,
         scheduler=arguments.scheduler,
         audit=arguments.audit,
-        audit_training=Budget(arguments.train or AUDIT_EPOCHS, arguments.minutes),
+        audit_training=Budget(arguments.audit_epochs or assignment.training_epochs, arguments.minutes),
         pages=not arguments.no_pages,
     )
     console, errors = Console(), Console(stderr=True)
     try:
+        if arguments.audit and arguments.train:
+            raise ClassError("--audit trains some networks anew, and --train every one: leave out one of them")
         with _stopped_by_sigterm():
             graded = grade_class(assignment, options, setup, errors)
     except KeyboardInterrupt:
@@ -102,7 +106,7 @@ def _stopped_by_sigterm():
 
 def _positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a number of submissions, at least 1, found {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a number, at least 1, found {text!r}")
     return int(text)
 
 

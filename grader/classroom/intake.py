@@ -7,6 +7,7 @@ copied from here, so that one set of rules holds for both, and sizes are counted
 """
 
 import re
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -62,8 +63,8 @@ def unpack(archive: Path, folder: Path) -> list[str]:
         if len(archives) > MOST_ARCHIVES:
             raise Unreadable(f"holds {len(archives)} archives and no Python file; hand in the files themselves")
         for path in archives:
-            inside = path.with_name(f"{path.name}.unpacked")
-            inside.mkdir()
+            # Not under the archive's name and more, for which a file system may have no room.
+            inside = Path(tempfile.mkdtemp(prefix="unpacked-", dir=path.parent))
             _unpack(path, inside, intake)
             path.unlink()
             # By the name that the student gave it: a deliverable1-2.zip is the folder deliverable1-2.

@@ -1,6 +1,6 @@
 """One submission graded, as a job: plain values in, bytes out, the same in a process and on a cluster."""
 
-import tempfile
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,10 +14,12 @@ import torch
 from grader.assignments import ASSIGNMENTS
 from grader.classroom.intake import unpack
 from grader.classroom.members import Unreadable
-from grader.classroom.meter import MeteredWorker
+from grader.classroom.workers import Workers
 from grader.digest import grader_digest
+from grader.result import CheckResult
 from grader.runner import Options, grade, limits_for
 from grader.submission import SubmissionError
+from grader.worker.scratch import Scratch
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     processor: float  # CPU seconds of the grader and all processes below it
 
 
-Task = Callable[[Job, Callable[[str], None]], bytes]  # what `run` is
+Task = Callable[[Job, Callable[[str], None], Workers], bytes]  # what `run` is
 
 
 class Progress:
@@ -68,16 +70,17 @@ class Progress:
     def check(self, title: str) -> None:
         self.line(title)
 
-    def checked(self) -> None:
+    def checked(self, result: CheckResult | None = None) -> None:
         pass
 
 
-def run(job: Job, say: Callable[[str], None]) -> bytes:
+def run(job: Job, say: Callable[[str], None], workers: Workers) -> bytes:
     """Grade one submission.
 
     Args:
         job: which, and how.
         say: takes a line about what is going on.
+        workers: where its code runs.
 
     Returns:
         A `Report` as JSON.
@@ -88,7 +91,7 @@ def run(job: Job, say: Callable[[str], None]) -> bytes:
     began, used = time.monotonic(), _processor()
     torch.set_num_threads(job.threads)
     waited, notes, reason, result = 0.0, [], "", None
-    with tempfile.TemporaryDirectory(prefix="chalkbench-job-", ignore_cleanup_errors=True) as folder:
+    with Scratch("job") as folder:
         archive = job.archive
         if isinstance(archive, bytes):
             archive = Path(folder, "archive.tar")
@@ -98,9 +101,10 @@ def run(job: Job, say: Callable[[str], None]) -> bytes:
         try:
             notes = unpack(archive, place)
             limits = limits_for(job.options, job.threads)
-            with MeteredWorker(threads=job.threads, limits=limits, isolation=job.options.isolation) as worker:
+            with workers.lend(threads=job.threads, limits=limits, isolation=job.options.isolation) as worker:
+                before = worker.waited
                 result = grade(ASSIGNMENTS[job.assignment], str(place), job.options, worker, Progress(say))
-                waited = worker.waited
+                waited = worker.waited - before
         except (Unreadable, SubmissionError) as error:
             # The folder is one of this machine; the student knows the submission by its name.
             reason = str(error).replace(str(place.resolve()), job.slug).replace(str(place), job.slug)
@@ -114,12 +118,16 @@ def run(job: Job, say: Callable[[str], None]) -> bytes:
             result=msgspec.Raw(msgspec.json.encode(result)),
             seconds=time.monotonic() - began,
             waited=waited,
-            processor=_processor() - used,
+            processor=max(0.0, _processor() - used),
         )
     )
 
 
 def _processor() -> float:
-    """CPU seconds of this process and of those below it that have ended."""
-    used = psutil.Process().cpu_times()
-    return used.user + used.system + used.children_user + used.children_system
+    """CPU seconds of this process and of all below it, those that have ended included."""
+    seconds = 0.0
+    for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            used = process.cpu_times()
+            seconds += used.user + used.system + getattr(used, "children_user", 0) + getattr(used, "children_system", 0)
+    return seconds

@@ -1,6 +1,7 @@
-"""Jobs on this machine, each in a process of its own, some of them at once.
+"""Jobs on this machine, in processes of which each has one job at a time.
 
-Not a `ProcessPoolExecutor`: when one of its processes is killed, it gives up all the others' work.
+Not a `ProcessPoolExecutor`: when one of its processes is killed, it gives up all the others' work. A
+process whose job went well takes the next one, with the worker that it has started.
 """
 
 import contextlib
@@ -20,20 +21,29 @@ from pathlib import Path
 
 from grader.classroom.events import ATTEMPTS, Ended, Event, Said, Started
 from grader.classroom.jobs import Job, Task
+from grader.classroom.workers import Workers
+from grader.worker.scratch import Scratch, is_empty
 
 LARGEST_REPORT = 256 << 20  # bytes
 PATIENCE = 5.0  # seconds that a job gets to clean up when it is stopped
 PASSABLE = 0o711
 SAID, DONE, FAILED = b"s", b"d", b"f"  # first byte of what a job's process sends
+JOBS = 25  # that a process takes; what it has gathered by then, in memory above all, goes with it
+
+
+@dataclass
+class _Process:
+    process: multiprocessing.process.BaseProcess
+    connection: Connection
+    scratch: Path
+    jobs: int = 0  # so far
 
 
 @dataclass
 class _Running:
     job: Job
     attempt: int
-    process: multiprocessing.process.BaseProcess
-    connection: Connection
-    scratch: Path
+    seat: _Process
     until: float  # time.monotonic() after which it is stopped
 
 
@@ -49,10 +59,12 @@ def run_all(jobs: Iterator[Job], task: Task, *, at_once: int, seconds: float) ->
         seconds: that a job may take; far more than its checks' limits together.
     """
     # Not below the class's folder: sessions may run as another user, who must be able to pass.
-    scratch = Path(tempfile.mkdtemp(prefix="chalkbench-class-"))
+    temporary = Scratch("class")
+    scratch = Path(temporary.name)
     scratch.chmod(PASSABLE)
     context = _context()
     running: dict[Connection, _Running] = {}
+    idle: list[_Process] = []
     again: list[tuple[Job, int]] = []
     jobs = iter(jobs)
     try:
@@ -61,8 +73,9 @@ def run_all(jobs: Iterator[Job], task: Task, *, at_once: int, seconds: float) ->
                 job, attempt = again.pop(0) if again else (next(jobs, None), 1)
                 if job is None:
                     break
-                started = _start(context, task, job, attempt, seconds, scratch)
-                running[started.connection] = started
+                seat = idle.pop() if idle else _start(context, task, scratch)
+                running[seat.connection] = _Running(job, attempt, seat, time.monotonic() + seconds)
+                _send(seat, job)
                 yield Started(job, attempt)
             if not running:
                 return
@@ -73,24 +86,29 @@ def run_all(jobs: Iterator[Job], task: Task, *, at_once: int, seconds: float) ->
                     yield Said(one.job, message[1:].decode("utf-8", "replace"))
                     continue
                 del running[connection]
-                printed = _printed(one.scratch)
-                _stop([one])
                 if message[:1] == DONE:
+                    if one.seat.jobs < JOBS:
+                        idle.append(one.seat)
+                    else:
+                        _stop([one.seat], PATIENCE)
                     yield Ended(one.job, message[1:], attempts=one.attempt)
                 else:
+                    printed = _printed(one.seat.scratch)
+                    _stop([one.seat])
                     yield from _lost(one, message[1:].decode("utf-8", "replace"), again, printed)
             for one in [one for one in running.values() if time.monotonic() > one.until]:
-                del running[one.connection]
-                _stop([one])
+                del running[one.seat.connection]
+                _stop([one.seat])
                 yield from _lost(one, f"no result within {seconds:.0f} s", again)
     finally:
-        _stop(list(running.values()))
-        shutil.rmtree(scratch, ignore_errors=True)
+        _stop([one.seat for one in running.values()])
+        _stop(idle, PATIENCE)
+        temporary.cleanup()
 
 
 def _lost(one: _Running, reason: str, again: list, printed: str = "") -> Iterator[Event]:
     if not reason:
-        status = one.process.exitcode
+        status = one.seat.process.exitcode
         how = "its process ended" if status is None else f"its process ended with status {status}"
         if status is not None and status < 0:
             how = f"its process was killed ({signal.Signals(-status).name})"
@@ -124,14 +142,20 @@ def _context():
     return context
 
 
-def _start(context, task: Task, job: Job, attempt: int, seconds: float, scratch: Path) -> _Running:
-    own = Path(tempfile.mkdtemp(prefix=f"{job.slug}-", dir=scratch))
+def _start(context, task: Task, scratch: Path) -> _Process:
+    own = Path(tempfile.mkdtemp(prefix="jobs-", dir=scratch))
     own.chmod(PASSABLE)
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_grade, args=(task, job, theirs, own), name=job.slug)
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(task, theirs, own))
     process.start()
     theirs.close()
-    return _Running(job, attempt, process, ours, own, time.monotonic() + seconds)
+    return _Process(process, ours, own)
+
+
+def _send(seat: _Process, job: Job) -> None:
+    seat.jobs += 1
+    with contextlib.suppress(OSError):  # it is gone; who waits for its answer sees it
+        seat.connection.send(job)
 
 
 def _receive(connection: Connection) -> bytes:
@@ -142,46 +166,61 @@ def _receive(connection: Connection) -> bytes:
         return b""
 
 
-def _stop(all_of_them: list[_Running]) -> None:
-    """End processes, also ones that have nothing left to say, and remove their files."""
-    for one in all_of_them:
-        one.connection.close()
-        if one.process.exitcode is None:
-            one.process.join(0.2)  # most often it is just about to end
-        if one.process.exitcode is None:
-            one.process.terminate()
+def _stop(seats: list[_Process], patience: float = 0.2) -> None:
+    """End processes, also ones that have nothing left to say, and remove their files.
+
+    Args:
+        seats: which.
+        patience: seconds in which they may end by themselves, as those do that have no job.
+    """
+    for seat in seats:
+        seat.connection.close()
+    for seat in seats:
+        seat.process.join(patience)
+        if seat.process.exitcode is None:
+            seat.process.terminate()
     until = time.monotonic() + PATIENCE
-    for one in all_of_them:
-        one.process.join(max(0.0, until - time.monotonic()))
-        if one.process.exitcode is None:
-            one.process.kill()
-            one.process.join()
-        shutil.rmtree(one.scratch, ignore_errors=True)
+    for seat in seats:
+        seat.process.join(max(0.0, until - time.monotonic()))
+        if seat.process.exitcode is None:
+            seat.process.kill()
+            seat.process.join()
+        shutil.rmtree(seat.scratch, ignore_errors=True)
 
 
-# ------------------------------------------------------------------------- in the job's process
-def _grade(task: Task, job: Job, connection: Connection, scratch: Path) -> None:
+# ------------------------------------------------------------------------- in a job's process
+def _serve(task: Task, connection: Connection, scratch: Path) -> None:
+    """Do one job after the other until the connection is closed, or one has failed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # What the grader prints to stderr about its own faults would tear the table apart.
-    log = os.open(scratch / "stderr", os.O_CREAT | os.O_WRONLY)
+    log = os.open(scratch / "stderr", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     os.dup2(log, 2)
     tempfile.tempdir = str(scratch)
     os.environ["TMPDIR"] = str(scratch)
     try:
-        report = task(job, lambda text: connection.send_bytes(SAID + text.encode("utf-8", "replace")))
-    except Exception as error:
-        told = "".join(traceback.format_exception(error)[-3:])[-2000:]
-        with contextlib.suppress(OSError):
-            connection.send_bytes(FAILED + f"the grader itself failed:\n{told}".encode("utf-8", "replace"))
-    else:
-        connection.send_bytes(DONE + report)
+        with Workers() as workers, contextlib.suppress(EOFError, OSError):
+            while _grade(task, connection.recv(), connection, workers):
+                os.ftruncate(log, 0)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         if not multiprocessing.parent_process().is_alive():
             with contextlib.suppress(OSError):
-                scratch.parent.rmdir()  # nobody else will; the last job finds it empty
+                if is_empty(scratch.parent):  # nobody else will; the last process finds it so
+                    shutil.rmtree(scratch.parent)
+
+
+def _grade(task: Task, job: Job, connection: Connection, workers: Workers) -> bool:
+    """Do a job and send what it ends in; whether it went well."""
+    try:
+        report = task(job, lambda text: connection.send_bytes(SAID + text.encode("utf-8", "replace")), workers)
+    except Exception as error:
+        told = "".join(traceback.format_exception(error)[-3:])[-2000:]
+        connection.send_bytes(FAILED + f"the grader itself failed:\n{told}".encode("utf-8", "replace"))
+        return False
+    connection.send_bytes(DONE + report)
+    return True
 
 
 def _end_with_parent() -> None:

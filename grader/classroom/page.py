@@ -21,6 +21,7 @@ from grader.classroom.roster import HandIn
 from grader.classroom.store import Row
 from grader.declaration import Assignment
 from grader.report import facts, html
+from grader.report.hidden import for_students
 from grader.result import CheckResult, Result
 
 BINS = 10  # of the distribution; its labels fit on a phone
@@ -215,7 +216,7 @@ def _student(result: Result, path: Path) -> None:
     mark = f"<!-- made of {hashlib.sha256(_report_digest() + msgspec.json.encode(result)).hexdigest()} -->\n".encode()
     if path.exists() and path.read_bytes().endswith(mark):
         return
-    atomic.write(path, html.page(result).encode() + b"\n" + mark)
+    atomic.write(path, html.page(for_students(result)).encode() + b"\n" + mark)
 
 
 @cache

@@ -21,6 +21,7 @@ import yaml
 from grader.classroom.members import ARCHIVE, Member, Unreadable
 
 METADATA = "submission_metadata.yml"
+LONGEST_SLUG = 100  # bytes; a name of a file has room for 255, with all endings, and a letter may take four
 MOST_METADATA = 64 << 20  # bytes; a class of a thousand with all earlier scores has ten million
 MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(?P<plugin>[a-z]+)_?(?P<file>.*)")
 CANVAS = re.compile(r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<user>\d+)_(?P<submission>\d+)_(?P<file>.+)")
@@ -62,8 +63,9 @@ class HandIn:
 
     @property
     def slug(self) -> str:
-        """The key as the name of a folder."""
-        plain = re.sub(r"[^\w.@+-]", "_", self.key).strip(".")[:100]
+        """The key as the name of a folder; with a digest where it had to be changed or is too long."""
+        plain = re.sub(r"[^\w.@+-]", "_", self.key).strip(".")
+        plain = plain.encode()[:LONGEST_SLUG].decode(errors="ignore")
         digest = hashlib.sha256(self.key.encode()).hexdigest()
         return plain if plain == self.key else f"{plain}-{digest[:8]}"
 
@@ -127,7 +129,7 @@ def _whose(parts: tuple[str, ...], member: Member, submitters: dict[str, tuple[S
     if is_file and (match := CANVAS.fullmatch(top)):
         key = f"{match['name']}_{match['user']}"
         # Canvas numbers a file that was handed in again: mytorch-1.py.
-        file = re.sub(r"-\d+\.py$", ".py", match["file"])
+        file = re.sub(r"-\d+(\.(py|csv|md))$", r"\1", match["file"])
         return key, (Student(match["name"], match["user"]),), bool(match["late"]), key, (file,)
     if is_file:
         match = ARCHIVE.fullmatch(top)

@@ -27,8 +27,7 @@ from grader.classroom.store import Round, Row, Store
 from grader.classroom.table import ClassTable
 from grader.declaration import Assignment, Budget
 from grader.result import Result
-from grader.runner import Options
-from grader.submission import find
+from grader.runner import Options, locate
 
 MEMORY = 2 << 30  # bytes for a job: torch twice, the data sets and the submission's own
 # Beyond the checks' own limits: starting, importing, a deliverable graded twice.
@@ -116,7 +115,7 @@ def grade_class(assignment: Assignment, options: Options, setup: Setup, console:
     with lock, Store(setup.folder / "class.sqlite") as store, contextlib.ExitStack() as stack:
         try:
             members = stack.enter_context(opened(setup.given))
-            folders = [deliverable.folder for deliverable in assignment.deliverables]
+            folders = list(assignment.folders)
             hand_ins, passed_over = roster.read(members, folders=folders)
         except (Unreadable, OSError) as error:
             raise ClassError(f"--submissions {setup.given}: {error}") from None
@@ -245,8 +244,9 @@ class _Run:
         if not self.setup.audit or not numbers or self.options.whole_training:
             return []
         (number,) = numbers[:1]
-        verified = [hand_in for hand_in in hand_ins if _earned(rows[hand_in.key], number)]
+        verified = [hand_in for hand_in in hand_ins if _is_verified(rows[hand_in.key], number)]
         if not verified:
+            self.console.print(f"--audit: no checkpoint of deliverable {number} was verified, so none is trained anew")
             return []
         # Kept with the last round, so that a run that goes on, or is repeated, audits the same students.
         latest = Round(max(rows[hand_in.key].round for hand_in in verified), 0)
@@ -274,15 +274,13 @@ def _rests_on(assignment: Assignment, options: Options) -> dict[str, str]:
     deliverables = [assignment.deliverable(number) for number in options.deliverables]
     wanted = {"root": options.data_root, "mirrors": options.mirrors, "data": options.data}
     digests = {name: load(name, **wanted).digest for name in {d.data for d in deliverables} if name}
-    with contextlib.suppress(DataError):  # then whoever needs the models says so
-        digests["models"] = load_models(**wanted).digest
-    folders: dict[str, tuple[str, ...]] = {}
-    for deliverable in assignment.deliverables:
-        folders[deliverable.folder] = folders.get(deliverable.folder, ()) + deliverable.files
+    if any(deliverable.attacks for deliverable in deliverables):
+        with contextlib.suppress(DataError):  # then whoever needs the models says so
+            digests["models"] = load_models(**wanted).digest
     for number, place in options.swaps.items():
         if not any(deliverable.rests_on == number for deliverable in deliverables):
             raise ClassError(f"--swap deliverable{number}=…: no graded deliverable rests on it")
-        digests[f"swap {number}"] = find(place, assignment=assignment.name, folders=folders).digest
+        digests[f"swap {number}"] = locate(assignment, place).digest
     return digests
 
 
@@ -307,9 +305,12 @@ def _row(ended: Ended, digest: str, conditions: str, round: Round, notes: tuple[
     return row, f"refused: {row.reason}" if result is None else f"{result.earned:g} of {result.points:g} points"
 
 
-def _earned(row: Row, number: int) -> float:
+def _is_verified(row: Row, number: int) -> bool:
+    """Whether a checkpoint has earned points; without one, what rests on it was not run."""
     result = gradebook.decoded(row)
-    return sum(run.earned for run in result.counted if run.number == number) if result else 0.0
+    runs = [run for run in result.counted if run.number == number] if result else []
+    not_run = any(check.verdict == "not-run" for run in runs for check in run.checks)
+    return not not_run and sum(run.earned for run in runs) > 0
 
 
 def _cores() -> int:

@@ -77,10 +77,11 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--out", type=Path, default=Path("results", "similarity.html"), metavar="FILE",
                         help="the page (default: results/similarity.html)")  # fmt: skip
     arguments = parser.parse_args(argv)
+    assignment = ASSIGNMENTS[arguments.assignment]
     try:
         pairs, notes = compare(
-            ASSIGNMENTS[arguments.assignment], arguments.submissions, out=arguments.out, archive=arguments.archive,
-            boilerplate=[STUBS / arguments.assignment, *arguments.boilerplate], threshold=arguments.threshold,
+            assignment, arguments.submissions, out=arguments.out, archive=arguments.archive,
+            boilerplate=[STUBS.joinpath(*assignment.home), *arguments.boilerplate], threshold=arguments.threshold,
         )  # fmt: skip
     except (SimilarityError, Unreadable, OSError) as error:
         Console(stderr=True).print(Text("nothing was compared: ", "bold red").append(clean(str(error)), "default"))
@@ -196,7 +197,7 @@ def _unpack_class(assignment: Assignment, given: Path, folder: Path) -> list[str
     notes = []
     folder.mkdir()
     with opened(given) as members:
-        hand_ins, _ = roster.read(members, folders=[deliverable.folder for deliverable in assignment.deliverables])
+        hand_ins, _ = roster.read(members, folders=assignment.folders)
         for hand_in in hand_ins:
             place = folder / hand_in.slug
             place.mkdir()

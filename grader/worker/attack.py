@@ -69,6 +69,11 @@ class BackwardPasses(TorchDispatchMode):
         self.stray = 0
         self._owners = torch.arange(len(originals))  # of the last batch's rows; batches resemble each other
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """False: else the first operator imports all of torch's compiler, which takes seconds."""
+        return False
+
     def __torch_dispatch__(
         self, operator: Callable, types: Sequence[type], args: tuple = (), kwargs: dict | None = None
     ) -> object:

@@ -154,6 +154,7 @@ class Train(_Message, tag="train"):
     std: list[float]
     handle: Name = "train"
     network: Name = "Net"
+    network_module: Name | None = None  # where that is; None: where the loop is
     seeding: Name | None = "setup_seed"
     kept: Name = "trained"  # the handle that the network has afterwards, on the CPU
     augments: bool = False
@@ -268,13 +269,17 @@ class Result(_Message, tag="result"):
 
 
 class Slot(_Message, tag="slot"):
-    """One parameter or buffer; `index` where its values were sent along."""
+    """One parameter or buffer; `index` where its values were sent along.
+
+    A lazy one gets its shape, and its numbers, at the first forward pass.
+    """
 
     name: Text
     shape: list[Size]
     dtype: Text
     requires_grad: bool = False
     index: Index | None = None
+    lazy: bool = False
 
 
 class Built(_Message, tag="built"):

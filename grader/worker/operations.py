@@ -58,7 +58,8 @@ class Operations:
         try:
             if isinstance(request, m.Train):
                 module = self._module(request.module)
-                message = train(request, module, arrays, parcel, interim, self._objects)
+                networks = self._module(request.network_module) if request.network_module else module
+                message = train(request, module, networks, arrays, parcel, interim, self._objects)
             else:
                 message = self._carry_out[type(request)](request, arrays, parcel)
             return Answer(message, parcel.arrays)

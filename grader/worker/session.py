@@ -45,6 +45,7 @@ class Session:
         usage: what the session's processes hold at this moment.
         ended: called once, when the session is over, to end all its processes; told whether
             the zygote is gone.
+        pulse: called some times a second while a reply is awaited; what it raises ends the session.
     """
 
     def __init__(
@@ -55,7 +56,9 @@ class Session:
         limits: Limits,
         usage: Callable[[], Usage],
         ended: Callable[[bool], None],
+        pulse: Callable[[], None],
     ) -> None:
+        self._pulse = pulse
         self._connection, self._output, self._status = connection, output, status
         self._limits, self._usage, self._ended = limits, usage, ended
         self._tail, self._printed = b"", 0
@@ -169,6 +172,7 @@ class Session:
             if now >= deadline:
                 raise WorkerFailure("timeout", f"no answer within {wall:g} s")
             if now - looked >= WATCH:
+                self._pulse()
                 self._watch()
                 looked = now
             events = selectors.EVENT_READ | (selectors.EVENT_WRITE if outgoing else 0)

@@ -35,6 +35,7 @@ def channels_first(images: torch.Tensor) -> torch.Tensor:
 def train(
     request: Train,
     module: types.ModuleType,
+    networks: types.ModuleType,
     arrays: list[torch.Tensor],
     parcel: Parcel,
     interim: Callable[[Answer], None],
@@ -42,7 +43,7 @@ def train(
 ) -> Trained:
     """Seed, build the network, train it, and send its outputs after each epoch.
 
-    The loop is called as `train(net, images, labels, epochs, on_epoch)`, and calls
+    `module` has the loop and the seeding, `networks` the network. The loop is called as `train(net, images, labels, epochs, on_epoch)`, and calls
     `on_epoch(epoch, loss, accuracy)` itself. The network stays among the session's `objects`.
     """
     images, labels, *evaluations = arrays
@@ -50,7 +51,7 @@ def train(
     labels, evaluations = labels.long().clone(), [batch.clone() for batch in evaluations]
     if request.seeding is not None:
         getattr(module, request.seeding)(request.seed)
-    network = getattr(module, request.network)()
+    network = getattr(networks, request.network)()
     reported = 0
     per_reply = parcel.left
 

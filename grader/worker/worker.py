@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from .isolation import Isolation, choose, site_packages
 from .limits import Limits
 from .processes import MARK, Tree, Usage
 from .protocol import frame
+from .scratch import Scratch
 from .session import Session
 from .view import lay_out
 
@@ -46,6 +47,7 @@ class Worker:
         preload: packages that are imported once, for all sessions.
         scratch: folder for the sessions' temporary files; default is the system's.
         isolation: tier, or a name for `isolation.choose`; "auto" is the strongest that holds here.
+        pulse: called some times a second while a reply is awaited; what it raises ends the session.
 
     Attributes:
         isolation: the tier that sessions run in.
@@ -62,11 +64,13 @@ class Worker:
         preload: Sequence[str] = ("torch", "numpy", "numba"),
         scratch: Path | None = None,
         isolation: Isolation | str = "auto",
+        pulse: Callable[[], None] = lambda: None,
     ) -> None:
         self.isolation = isolation if isinstance(isolation, Isolation) else choose(isolation)
         linux.adopt_orphans()
         self._limits, self._threads, self._preload = limits or Limits(), threads, preload
-        self._temporary = tempfile.TemporaryDirectory(prefix="chalkbench-", dir=scratch, ignore_cleanup_errors=True)
+        self._pulse = pulse
+        self._temporary = Scratch("worker", scratch)
         self._folder = Path(self._temporary.name).resolve()
         self._folder.chmod(0o711)  # another user has to pass through it
         self._count = 0
@@ -119,6 +123,7 @@ class Worker:
         self._session = Session(
             ours, output, status, self._limits,
             usage=lambda: self._usage(scratch), ended=lambda lost: self._clear(folder, code, lost),
+            pulse=self._pulse,
         )  # fmt: skip
         return self._session
 

@@ -1,10 +1,11 @@
 """A class of synthetic submissions of deliverable 1, graded as an instructor grades one.
 
-    python -m tests.benchmarks.classroom [--submissions N] [--jobs N]
+    python -m tests.benchmarks.classroom [--submissions N] [--jobs N] [--markdown FILE]
 
 Three right solutions in different styles and fourteen faults take turns; every submission is a file of
-its own. Printed as Markdown: time per submission, peak memory of all processes together, and the share of
-the time in which the grader waited for a submission's process.
+its own. Printed as Markdown, which `--markdown` writes into a file as it stands in docs/scaling.md: time
+per submission, peak memory of all processes together, the share of the time in which the grader waited for
+a submission's process, and what a class of 1,000 of this kind costs.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from pathlib import Path
 import psutil
 from rich.console import Console
 
+from data_scripts import atomic
+from data_scripts.machine import hardware
 from grader.assignments.hw3 import HW3
 from grader.classroom.session import Setup, grade_class
-from data_scripts.machine import hardware
 from grader.digest import versions
 from grader.runner import Options
 from tests.grader.submissions import UNFOLD
@@ -125,19 +127,25 @@ def measure(count: int, jobs: int | None) -> str:
     seconds = sorted(numbers[0] for numbers in measured.values())
     waited = sum(numbers[1] for numbers in measured.values())
     processor = statistics.mean(numbers[2] for numbers in measured.values())
+    loops = [kind == "endless loop" for kind in kinds.values()]
     lines = [
+        f"`python -m tests.benchmarks.classroom --submissions {count}{f' --jobs {jobs}' if jobs else ''}`: "
         f"{hardware()}; Python {versions()['python']}, torch {versions()['torch']}; {setup.processes} at once, "
-        f"{setup.threads} thread each; {graded.counts['graded']} of {count} graded.",
+        f"{setup.threads} thread each. {graded.counts['graded']} of {count} graded, {sum(loops)} of them "
+        "endless loops.",
         "",
         "| what | measured |",
         "|---|---|",
         f"| whole class | {wall:.0f} s |",
         f"| throughput | {wall / count:.2f} s per submission |",
-        f"| one submission, start to verdict: median | {statistics.median(seconds):.1f} s |",
+        f"| one submission, start to verdict: mean | {statistics.mean(seconds):.1f} s |",
+        f"| median | {statistics.median(seconds):.1f} s |",
         f"| of 95 % of them, at most | {seconds[int(0.95 * (len(seconds) - 1))]:.1f} s |",
         f"| processor time per submission | {processor:.1f} s |",
         f"| peak memory, all processes | {peak[0] / 2**30:.2f} GiB |",
         f"| share of the time in the submissions' processes | {waited / sum(seconds):.0%} |",
+        f"| 1,000 submissions, by these numbers | {wall / count * 1000 / 60:.0f} min here; "
+        f"{processor * 1000 / 3600:.1f} h of one core |",
         "",
         "| submission | median, s | in its process |",
         "|---|---|---|",
@@ -154,8 +162,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Grade a class of synthetic submissions of deliverable 1.")
     parser.add_argument("--submissions", type=int, default=200, metavar="N")
     parser.add_argument("--jobs", type=int, metavar="N", help="at once (default: as grading a class does)")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write what is printed into a file, too")
     arguments = parser.parse_args()
-    print(measure(arguments.submissions, arguments.jobs))
+    measured = measure(arguments.submissions, arguments.jobs)
+    print(measured)
+    if arguments.markdown:
+        atomic.write(arguments.markdown, f"{measured}\n".encode())
 
 
 if __name__ == "__main__":

@@ -2,14 +2,23 @@
 
 import os
 import signal
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import msgspec
 
+from grader import result_cache, runner
+from grader.assignments import ASSIGNMENTS
+from grader.assignments.hw3.deliverable4 import trained_resnet
+from grader.checks.trained import Trial
+from grader.classroom import jobs
 from grader.classroom.jobs import Job, Report
+from grader.declaration import Assignment
 from grader.result import CheckResult, DeliverableResult, Result
+from tests.grader.submissions import trained
 
 
 def result(student: str = "alice", earned: float = 3.0, number: int = 1, scores=None, verdict: str = "pass") -> Result:
@@ -28,7 +37,7 @@ def report(student: str = "alice", **options) -> bytes:
     return msgspec.json.encode(Report("graded", "", [], graded, 1.5, 0.5, 1.0))
 
 
-def graded(job: Job, say) -> bytes:
+def graded(job: Job, say, workers=None) -> bytes:
     """Notes that it ran, beside the class's results, and ends."""
     noted(job)
     say("deliverable 1")
@@ -43,20 +52,20 @@ def noted(job: Job) -> int:
     return [line.split()[0] for line in log.read_text().splitlines()].count(job.student)
 
 
-def slow(job: Job, say) -> bytes:
+def slow(job: Job, say, workers=None) -> bytes:
     """Takes half a second."""
     time.sleep(0.5)
     return graded(job, say)
 
 
-def killed_once(job: Job, say) -> bytes:
+def killed_once(job: Job, say, workers=None) -> bytes:
     """Loses its process the first time."""
     if noted(job) == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return report(job.student)
 
 
-def mallory_kills(job: Job, say) -> bytes:
+def mallory_kills(job: Job, say, workers=None) -> bytes:
     """Mallory's job always loses its process; all others are graded."""
     if job.student == "mallory":
         noted(job)
@@ -64,29 +73,46 @@ def mallory_kills(job: Job, say) -> bytes:
     return graded(job, say)
 
 
-def raises(job: Job, say) -> bytes:
+def raises(job: Job, say, workers=None) -> bytes:
     """A fault of the grader."""
     raise ZeroDivisionError("by us")
 
 
-def endless(job: Job, say) -> bytes:
+def tells(job: Job, say, workers=None) -> bytes:
+    """Tells its process id, and ends."""
+    say(str(os.getpid()))
+    return report(job.student)
+
+
+def endless(job: Job, say, workers=None) -> bytes:
     """Tells its process id, and sleeps."""
     say(str(os.getpid()))
     time.sleep(600)
     return b""
 
 
-def other_version(job: Job, say) -> bytes:
+def other_version(job: Job, say, workers=None) -> bytes:
     """Ends in bytes that are no report."""
     return b'{"state": "graded", "more": 1}'
 
 
-def deliverable_4(job: Job, say) -> bytes:
+def deliverable_4(job: Job, say, workers=None) -> bytes:
     """A checkpoint that is worth 3 points, and a training that is worth none."""
     noted(job)
     if job.options.whole_training is None:
         return report(job.student, number=4)
     return report(job.student, number=4, earned=0.0, verdict="fail")
+
+
+def on_tiles(job: Job, say, workers) -> bytes:
+    """Deliverable 4 graded for real, its network on images that are learnt in a second."""
+    tiles, small = trained.tiles(), Assignment("hw3", "small", (trained_resnet(epochs=2, trial=Trial(3, 400)),))
+    with (
+        mock.patch.object(runner, "load", lambda *args, **kwargs: tiles),
+        mock.patch.dict(ASSIGNMENTS, hw3=small),
+        mock.patch.object(result_cache.platformdirs, "user_cache_dir", lambda name: tempfile.gettempdir()),
+    ):
+        return jobs.run(job, say, workers)
 
 
 @dataclass(frozen=True)
@@ -95,7 +121,7 @@ class OnCluster:
 
     log: str
 
-    def __call__(self, job: Job, say) -> bytes:
+    def __call__(self, job: Job, say, workers=None) -> bytes:
         assert isinstance(job.archive, bytes)
         with open(self.log, "a") as file:
             file.write(f"{job.student} {os.getpid()}\n")

@@ -2,11 +2,15 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
+import msgspec
+import psutil
 import pytest
 from rich.console import Console
 
@@ -14,9 +18,11 @@ from grader.assignments.hw3 import HW3
 from grader.classroom import cluster, session
 from grader.classroom.cluster import ClusterError
 from grader.classroom.session import Setup, grade_class
+from grader.result import Result
 from grader.runner import Options
 from tests.grader.classroom import tasks
 from tests.grader.classroom.exports import FILE, SOURCE, write
+from tests.grader.submissions import UNFOLD
 
 ROOT = Path(__file__).parents[3]
 
@@ -82,6 +88,35 @@ def test_a_lost_worker_costs_no_submission(dask, tmp_path, monkeypatch):
     lines = [line.split() for line in log.read_text().splitlines()]
     assert {student for student, _ in lines} == set(names)
     assert len({pid for _, pid in lines}) == 2  # both had work before one was lost
+
+
+@pytest.mark.slow
+def test_real_submissions_get_their_points_though_a_worker_is_killed_while_it_grades(dask, tmp_path, monkeypatch):
+    address, workers = dask
+    texts = {"alice": UNFOLD, "bob": UNFOLD.replace("output + bias", "output - bias"), "carol": SOURCE}
+    given = write(tmp_path / "class", {f"{name}/{FILE}": text for name, text in texts.items()})
+    lost: list[psutil.Process] = []
+
+    def kill_while_it_grades():
+        """As soon as the first worker has started a process for a submission."""
+        until, worker = time.monotonic() + 60, psutil.Process(workers[0].pid)
+        while not lost and time.monotonic() < until:
+            lost.extend(process for process in worker.children(recursive=True) if "child.py" in str(process.cmdline()))
+            time.sleep(0.05)
+        workers[0].kill()
+
+    killer = threading.Thread(target=kill_while_it_grades)
+    killer.start()
+    setup = Setup(given, tmp_path / "out", scheduler=address, pages=False)
+    graded = grade_class(HW3, Options((1,), data="synthetic"), setup, Console(quiet=True))
+    killer.join()
+    assert lost and workers[0].wait(5) != 0
+    assert graded.counts == {"graded": 3, "refused": 0, "failed": 0}
+    rows = sqlite3.connect(tmp_path / "out" / "class.sqlite").execute("SELECT student, result FROM results")
+    earned = {student: msgspec.json.decode(result, type=Result).earned for student, result in rows}
+    assert earned["alice"] == 40 > earned["bob"] > earned["carol"] == 0
+    _, left = psutil.wait_procs(lost, timeout=10)
+    assert not left  # what a dead worker had started has ended with it
 
 
 @pytest.mark.slow

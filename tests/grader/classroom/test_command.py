@@ -7,6 +7,8 @@ from grader.command_line import main
 from tests.grader.classroom import tasks
 from tests.grader.classroom.exports import FILE, SOURCE, write
 
+DONE = session.Graded({"graded": 1, "refused": 0, "failed": 0}, [], [])
+
 
 @pytest.fixture
 def graded(tmp_path, monkeypatch, capsys):
@@ -58,8 +60,22 @@ def test_a_submission_and_a_class_are_not_both_given(capsys, tmp_path):
     assert "found both" in capsys.readouterr().err.replace("\n", " ")
 
 
-@pytest.mark.parametrize("arguments", [("--jobs", "0"), ("--audit", "500%"), ("--audit", "some")])
+@pytest.mark.parametrize("arguments", [("--jobs", "0"), ("--audit", "500%"), ("--audit", "some"), ("--audit-epochs", "0")])
 def test_wrong_numbers_are_refused(arguments, tmp_path):
     with pytest.raises(SystemExit) as stopped:
         main(["hw3", "--submissions", str(tmp_path), *arguments])
     assert stopped.value.code == 2
+
+
+def test_an_audit_of_what_is_trained_in_any_case_is_refused(graded):
+    status, printed = graded("--audit", "50%", "--train", "2")
+    assert status == 2 and "leave out one of them" in printed.replace("\n", " ")
+
+
+def test_an_audit_has_a_budget_of_its_own(graded, monkeypatch):
+    setups = []
+    monkeypatch.setattr("grader.classroom.command.grade_class", lambda *arguments: setups.append(arguments[2]) or DONE)
+    graded("--audit", "50%", "--audit-epochs", "1", "--minutes", "3")
+    graded("--audit", "50%")
+    assert [(setup.audit, setup.audit_training.epochs) for setup in setups] == [(0.5, 1), (0.5, 30)]
+    assert setups[0].audit_training.minutes == 3

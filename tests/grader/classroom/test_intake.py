@@ -100,6 +100,11 @@ def test_every_kind_of_archive_is_unpacked(handed_in, content):
     assert notes == []
 
 
+def test_an_archive_may_have_the_longest_name_there_is(handed_in):
+    _, place = handed_in(zipped({"x" * 251 + ".zip": zipped({"mytorch.py": SOURCE})}))
+    assert list(texts(place)) == [f"alice/{'x' * 251}/mytorch.py"]
+
+
 def test_an_archive_per_deliverable_gets_a_folder_of_its_name(handed_in):
     content = zipped({"deliverable1-2.zip": zipped({"mytorch.py": SOURCE}), "deliverable3-5.zip": zipped({"model.py": ""})})
     _, place = handed_in(content)

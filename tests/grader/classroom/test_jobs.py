@@ -8,6 +8,7 @@ import pytest
 
 from grader import digest as own
 from grader.classroom.jobs import Job, Report, run
+from grader.classroom.workers import Workers
 from grader.digest import grader_digest
 from grader.result import Result
 from grader.runner import Options
@@ -27,7 +28,8 @@ def few_cases(monkeypatch):
 
 
 def reported(job: Job) -> Report:
-    return msgspec.json.decode(run(job, lambda text: None), type=Report)
+    with Workers() as workers:
+        return msgspec.json.decode(run(job, lambda text: None, workers), type=Report)
 
 
 def test_a_submission_is_graded_as_it_is_from_its_folder(tmp_path):

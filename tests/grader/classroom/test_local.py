@@ -127,3 +127,9 @@ def test_jobs_do_not_outlive_a_killed_class(tmp_path):
 def test_a_start_is_told_with_its_attempt(tmp_path):
     starts = [event for event in events(tmp_path, tasks.killed_once, "a") if isinstance(event, Started)]
     assert [event.attempt for event in starts] == [1, 2]
+
+
+def test_a_process_takes_one_job_after_the_other_and_not_too_many(tmp_path, monkeypatch):
+    monkeypatch.setattr("grader.classroom.local.JOBS", 2)
+    said = [event.text for event in events(tmp_path, tasks.tells, *"abcd", at_once=1) if isinstance(event, Said)]
+    assert said[0] == said[1] != said[2] == said[3]

@@ -110,6 +110,17 @@ def test_different_keys_have_different_folders():
     assert len(slugs) == 4
 
 
+@pytest.mark.parametrize("letter", ["字", "é", "𝒜", "x"])
+def test_a_long_name_in_any_script_is_a_folder_and_a_file_with_endings(tmp_path, letter):
+    keys = [letter * 80 + end for end in ("", "1", "2")]
+    slugs = [roster.HandIn(key, ()).slug for key in keys]
+    assert len(set(slugs)) == 3
+    for slug in slugs:
+        (tmp_path / slug).mkdir()
+        (tmp_path / f"{slug}.tar").touch()
+        assert len(slug.encode()) <= 120
+
+
 def test_the_digest_follows_names_and_contents_only(tmp_path):
     def digest(name, files):
         (hand_in,), _ = of(write(tmp_path / name, files))
@@ -124,5 +135,3 @@ def test_the_digest_follows_names_and_contents_only(tmp_path):
 def test_packing_and_looking_agree(tmp_path):
     (hand_in,), _ = of(write(tmp_path / "class", {f"alice/{FILE}": SOURCE * 10_000}))
     assert material.pack(hand_in, tmp_path / "packed.tar") == material.look(hand_in)
-
-

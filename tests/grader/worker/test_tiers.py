@@ -1,0 +1,166 @@
+"""The table of docs/security.md, line by line: what a session can do in which tier, tried in each that is here."""
+
+import os
+import resource
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from grader.worker import Isolation, Limits, Worker
+from grader.worker import isolation as tiers
+from grader.worker import messages as m
+from grader.worker.isolation import TIERS, problem_with
+
+from .conftest import call
+
+SOURCE = """
+    import ctypes, os, resource, socket
+
+    def checked(result):
+        if result != 0: raise OSError(ctypes.get_errno(), "refused")
+
+    LIBC = ctypes.CDLL(None, use_errno=True)
+    def connect(port): socket.create_connection(("127.0.0.1", port), 2).close()
+    def reach_service(path): socket.socket(socket.AF_UNIX).connect(path)
+    def signal(pid): os.kill(pid, 0)
+    def write(path): open(path, "w").close()
+    def read(path): open(path).read()
+    def leave(path): open(path, "w").close()
+    def read_memory(pid): open(f"/proc/{pid}/mem", "rb").close()
+    def read_worker(): read_memory(os.getppid())
+    def execute(): os.execv("/bin/true", ["true"])
+    def trace(pid): checked(LIBC.ptrace(16, pid, None, None))
+    def mount(): checked(LIBC.mount(b"tmpfs", b".", b"tmpfs", 0, None))
+    def open_namespace(): checked(LIBC.unshare(0x10000000))
+    def namespace(name): return os.readlink(f"/proc/self/ns/{name}")
+    def limit(name): return str(resource.getrlimit(getattr(resource, "RLIMIT_" + name))[0])
+    def status(name): return next(line.split()[1] for line in open("/proc/self/status") if line.startswith(name + ":"))
+    def goes_first(): return open("/proc/self/oom_score_adj").read().strip()
+"""
+WALLED = {"bwrap", "bwrap+user", "unshare", "unshare+user"}
+CAN = {
+    "connect": {"process", "process+user"},
+    "reach_service": {"unshare", "process"},
+    "signal": {"process"},
+    "write": {"process"},
+    "read closed": {"unshare", "process"},
+    "read open": {"unshare", "unshare+user", "process", "process+user"},
+    "read project": {"process", "process+user"},
+    "read_memory": {"process"},
+    "read_worker": {"process"},
+    "execute": set(),
+    "trace": set(),
+    "mount": set(),
+    "open_namespace": set(),
+}
+
+
+def _here() -> list:
+    """Every tier, with and without another user; skipped where it does not hold."""
+    marked = []
+    for name in TIERS:
+        for another in (False, True) if os.geteuid() == 0 else (False,):
+            problem = problem_with(name, another)
+            marks = [pytest.mark.skip(problem)] if problem else []
+            marked.append(pytest.param((name, another), id=name + "+user" * another, marks=marks))
+    return marked
+
+
+@pytest.fixture(scope="module", params=_here())
+def worker(request):
+    tier, another = request.param
+    with Worker(preload=(), isolation=Isolation(tier, tiers._free_user() if another else None)) as worker:
+        yield worker
+
+
+@pytest.fixture
+def session(worker, write):
+    with worker.session(write(mytorch=SOURCE)) as session:
+        yield session
+
+
+@pytest.fixture
+def machine():
+    """What there is to reach: a service on a port and one on a socket, files closed and open to others."""
+    place = Path(tempfile.mkdtemp(prefix="tiers-", dir="/tmp"))  # not pytest's own, which nobody else may enter
+    place.chmod(0o755)
+    (place / "closed").write_text("labels")
+    (place / "closed").chmod(0o600)
+    (place / "open").write_text("another student's")
+    (place / "open").chmod(0o644)
+    with socket.create_server(("127.0.0.1", 0)) as port, socket.socket(socket.AF_UNIX) as service:
+        service.bind(str(place / "docker.sock"))
+        service.listen()
+        yield {
+            "connect": (port.getsockname()[1],),
+            "reach_service": (str(place / "docker.sock"),),
+            "signal": (os.getpid(),),
+            "read_memory": (os.getpid(),),
+            "trace": (os.getpid(),),
+            "write": (str(place / "written"),),
+            "read closed": (str(place / "closed"),),
+            "read open": (str(place / "open"),),
+            "read project": (str(Path(__file__).parents[2] / "conftest.py"),),
+        }
+    shutil.rmtree(place)
+
+
+@pytest.mark.parametrize("what", CAN)
+def test_a_session_can_do_what_the_table_says_and_no_more(worker, session, machine, what):
+    if worker.isolation.name == "process" and os.geteuid() != 0 and what in ("read_memory", "read_worker"):
+        pytest.skip("for a user it depends on the kernel's settings (Yama)")
+    message = call(session, what.split()[0], *machine.get(what, ())).message
+    assert isinstance(message, m.Result) == (worker.isolation.name in CAN[what]), message
+
+
+def test_behind_walls_a_session_has_namespaces_of_its_own(worker, session):
+    for name in ("mnt", "pid", "ipc", "uts", "net"):
+        own = told(session, "namespace", name)
+        assert (own != os.readlink(f"/proc/self/ns/{name}")) == (worker.isolation.name in WALLED), name
+
+
+def test_shared_memory_is_its_own_or_removed_after_it(worker, write):
+    left = Path("/dev/shm/chalkbench-left")
+    try:
+        with worker.session(write(mytorch=SOURCE)) as session:
+            assert isinstance(call(session, "leave", str(left)).message, m.Result)
+            assert left.exists() == (worker.isolation.name not in WALLED)
+        assert left.exists() == (worker.isolation.name == "process")  # "scratch only"
+    finally:
+        left.unlink(missing_ok=True)
+
+
+def test_every_limit_is_set(worker, session):
+    limits, shared = Limits(), worker.isolation.user is None
+    expected = {
+        "CPU": limits.cpu_seconds, "DATA": limits.data, "FSIZE": limits.file_bytes, "NOFILE": limits.open_files,
+        "NPROC": limits.shared_user_threads if shared else limits.user_threads, "CORE": 0,
+    }  # fmt: skip
+    for name, value in expected.items():
+        most = resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))[1]
+        assert int(told(session, "limit", name)) == (value if most == resource.RLIM_INFINITY else min(value, most)), name
+
+
+def test_a_session_can_gain_no_right_and_is_first_to_go(worker, session):
+    assert told(session, "status", "NoNewPrivs") == "1"
+    assert told(session, "status", "Seccomp") == "2"
+    assert told(session, "goes_first") == "1000"
+
+
+def test_a_tier_that_the_machine_has_is_not_passed_over():
+    """A wall that is missing makes its tier not hold, and tests of the tier would be skipped and not fail."""
+    spaces = ["--unshare-pid", "--unshare-net", "--unshare-ipc", *["--unshare-user"] * (os.geteuid() != 0)]
+    for name, command in {
+        "bwrap": ["bwrap", *spaces, "--ro-bind", "/", "/", "--proc", "/proc", "true"],
+        "unshare": ["unshare", *["--map-root-user"] * (os.geteuid() != 0), "--net", "--mount", "--pid", "--fork", "true"],
+    }.items():
+        if shutil.which(command[0]) and subprocess.run(command, capture_output=True, check=False).returncode == 0:
+            assert problem_with(name) == ""
+
+
+def told(session, name: str, *args: str) -> str:
+    return call(session, name, *args).message.outputs[0].detail.strip("'")
