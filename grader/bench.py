@@ -6,7 +6,7 @@ A file that cannot be imported is tried once, and every check that needs it says
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import msgspec
 from data_scripts import Dataset
 from data_scripts.hw3_models import TargetModels
 from grader.declaration import Budget, Check, Deliverable, Outcome
+from grader.patience import Patience
 from grader.result import Training
 from grader.submission import WEIGHTS
 from grader.worker import Code, Reply, Session, Worker, WorkerFailure, messages
@@ -48,6 +49,7 @@ class Bench:
         epochs: passes over the training images.
         whole_training: what a training that takes an hour may take; None to do without it.
         weights: files that hold a trained network.
+        documents: name → file, of those that the grader reads itself.
         data: gives the deliverable's data set, loaded at the first call.
         models: gives the models that are attacked, loaded at the first call.
         report: takes a line about what is going on.
@@ -63,6 +65,7 @@ class Bench:
         epochs: int,
         whole_training: Budget | None = None,
         weights: Sequence[Path] = (),
+        documents: Mapping[str, Path] | None = None,
         data: Callable[[], Dataset],
         models: Callable[[], TargetModels],
         report: Callable[[str], None],
@@ -70,10 +73,12 @@ class Bench:
         self.deliverable, self.code, self.worker = deliverable, code, worker
         self.seed, self.epochs, self.report = seed, epochs, report
         self.whole_training, self._weights = whole_training, weights
+        self._documents = documents or {}
         self.data, self.models = data, models
         self.until = 0.0  # time.monotonic() at which the running check ends
         self.training: Training | None = None  # what the training check measured
         self.shared: dict[str, Any] = {}  # what one check measured and another judges by
+        self._patience = Patience()
         self._session: Session | None = None
         self._loaded: dict[str, messages.Loaded] = {}  # in the running session
         self._unloadable: dict[str, Outcome] = {}
@@ -134,6 +139,12 @@ class Bench:
             )
         return path
 
+    def document(self, name: str) -> Path:
+        """A file that the grader reads itself; ends the check where the submission does not have it."""
+        if name not in self._documents:
+            raise Judged(Outcome("fail", f"there is no {name}: expected {self.deliverable.folder}/{name}"))
+        return self._documents[name]
+
     def load(self, module: str) -> messages.Loaded:
         """Import a module of the submission, once; ends the check where that fails."""
         if module in self._unloadable:
@@ -148,7 +159,7 @@ class Bench:
         # The import has a limit of its own, so that no check pays for it.
         granted, self.until = self.seconds_left, time.monotonic() + IMPORT_SECONDS
         try:
-            reply = self._request(messages.Load(module))
+            reply = self._request(messages.Load(module), (), self.seconds_left)
         except WorkerFailure as failure:
             self._fail_loading(
                 module, failure.verdict, f"{module}.py could not be imported: {failure.reason}"
@@ -169,7 +180,14 @@ class Bench:
             WorkerFailure: the worker died, ran out of time, or broke the protocol.
         """
         self.load(module)
-        reply = self._request(request, arrays)
+        began, wall = time.monotonic(), self._patience.allowed(request, self.seconds_left)
+        try:
+            reply = self._request(request, arrays, wall)
+        except WorkerFailure as failure:
+            if failure.verdict != "timeout":
+                raise
+            raise WorkerFailure("timeout", failure.reason + self._patience.ran_out(request)) from None
+        self._patience.answered(request, time.monotonic() - began)
         self._refuse_hits(reply)
         return reply
 
@@ -185,11 +203,9 @@ class Bench:
                 self._refuse_hits(reply)
                 yield reply
 
-    def _request(self, request: msgspec.Struct, arrays: Sequence = ()) -> Reply:
+    def _request(self, request: msgspec.Struct, arrays: Sequence, wall: float) -> Reply:
         with self._replaced_if_it_dies():
-            return self._live_session().request(
-                request, arrays, wall=self.seconds_left, reply_bytes=REPLY_BYTES
-            )
+            return self._live_session().request(request, arrays, wall=wall, reply_bytes=REPLY_BYTES)
 
     @contextmanager
     def _replaced_if_it_dies(self) -> Iterator[None]:

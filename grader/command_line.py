@@ -1,4 +1,4 @@
-"""The command line: `python -m grader hw3 [SUBMISSION]`, `stubs`, `handout`."""
+"""The command line: `python -m grader ASSIGNMENT [SUBMISSION]`, `stubs`, `handout`."""
 
 import argparse
 import sys
@@ -24,7 +24,8 @@ from grader.progress import Progress
 from grader.report import terminal
 from grader.report.command import check_writable, face
 from grader.report.files import ALWAYS, FACES, report, write_faces, write_files
-from grader.runner import Options, grade, limits_for
+from grader.report.hidden import for_students
+from grader.runner import REFERENCE, Options, grade, limits_for
 from grader.submission import SubmissionError
 from grader.worker import IsolationError, Worker
 from grader.worker.isolation import TIERS
@@ -32,13 +33,15 @@ from grader.worker.isolation import TIERS
 DESCRIPTION = """\
 Grade a submission, or make what students get.
 
-  python -m grader hw3                     grade the reference itself
+  python -m grader hw3                     grade the reference itself; the same for eee7331-a1
   python -m grader hw3 path/to/alice       grade a submission: a folder with the files of student/
   python -m grader hw3 --report DIR        the reference, with a report as HTML and PDF
   python -m grader report RESULT           show an earlier result, write it in other forms
   python -m grader diff OLD NEW            what changed between two results, and why
   python -m grader repeat RESULT           grade again as a result was graded, and compare
+  python -m grader hw3 . --watch           grade again whenever a file is saved
   python -m grader hw3 --list              what is checked, and for how many points
+  python -m grader selfcheck hw3           grade the grader: the reference, the stubs, and known faults
   python -m grader stubs                   write student/ from the reference's markers
   python -m grader handout hw3 --out DIR   make the folder that students get
   python -m grader hw3 --submissions DIR   grade a class; again, to go on where it was stopped
@@ -72,6 +75,8 @@ def main(argv: list[str] | None = None) -> int:
         return grader.regrade.command.diff(argv[1:])
     if argv[:1] == ["repeat"]:
         return grader.regrade.command.repeat(argv[1:])
+    if argv[:1] == ["selfcheck"]:
+        return _selfcheck(argv[1:])
     arguments = _parser().parse_args(argv)
     assignment = ASSIGNMENTS[arguments.command]
     console = Console()
@@ -93,7 +98,7 @@ def main(argv: list[str] | None = None) -> int:
             deliverables=_numbers(arguments.deliverables, assignment),
             swaps=dict(arguments.swap),
             seed=arguments.seed,
-            epochs=arguments.epochs,
+            epochs=getattr(arguments, "epochs", Options.epochs),  # not every assignment has that option
             whole_training=Budget(arguments.train, arguments.minutes) if arguments.train else None,
             fresh=arguments.fresh,
             exhibits=arguments.report is not None,
@@ -103,6 +108,11 @@ def main(argv: list[str] | None = None) -> int:
             isolation=arguments.isolation,
         )
         check_isolation(arguments.isolation, required=arguments.require_isolation)
+        if arguments.watch:
+            _only_watching(arguments)
+            from grader.watch.loop import watch  # with a library that only this needs
+
+            return watch(assignment, arguments.submission, options, console)
         if arguments.submissions and arguments.submission != "reference":
             raise ValueError(f"expected one submission ({arguments.submission}) or --submissions, found both")
         if not arguments.submissions:
@@ -125,6 +135,8 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     if arguments.submissions:
         return grader.classroom.command.run(assignment, options, arguments)
+    if not REFERENCE.is_dir():  # a hand-out: whoever reads this is the student
+        graded = for_students(graded)
     terminal.render(graded, console)
     for written in [*write_files(graded, path), *write_faces(graded, pages | dict(arguments.face))]:
         console.print(f"written: {written}", highlight=False, soft_wrap=True)
@@ -147,6 +159,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("report", help="show an earlier result, write it in other forms", add_help=False)
     commands.add_parser("diff", help="what changed between two results, and why", add_help=False)
     commands.add_parser("repeat", help="grade again as a result was graded, and compare", add_help=False)
+    commands.add_parser("selfcheck", help="grade the grader", add_help=False)
     return parser
 
 
@@ -161,25 +174,35 @@ def _add_grade(commands, assignment: Assignment) -> None:
     add("submission", nargs="?", default="reference", metavar="SUBMISSION",
         help="folder of the submission (default: reference)")  # fmt: skip
     add("--deliverables", metavar="1,2", help="only these (default: all)")
+    add("--watch", action="store_true",
+        help="go on until Ctrl-C: whenever a file is saved, grade the deliverables that it has a part in, and show "
+        "each verdict as soon as it is there")  # fmt: skip
     add("--list", action="store_true", help="show the checks and their points, grade nothing")
     add("--json", type=Path, metavar="FILE",
         help="where the result goes, plots beside it "
         "(default: results/ASSIGNMENT/SUBMISSION/result.json)")  # fmt: skip
     add("--report", type=Path, metavar="DIR",
-        help="write DIR/report.html and DIR/report.pdf too, with curves, class activation maps and "
-        "adversarial images; takes minutes more")  # fmt: skip
+        help="write DIR/report.html and DIR/report.pdf too, with all figures that the assignment asks for; "
+        "takes minutes more")  # fmt: skip
     add("--face", type=face, action="append", default=[], metavar="NAME=FILE",
         help=f"write the result in another form too: {', '.join(name for name in FACES if name not in ALWAYS)}")  # fmt: skip
-    add("--swap", type=_swap, action="append", default=[], metavar="deliverable1=FOLDER",
+    foundations = sorted({one.rests_on for one in assignment.deliverables if one.rests_on is not None})
+    add("--swap", type=_swap, action="append", default=[],
+        metavar=" or ".join(f"deliverable{number}=FOLDER" for number in foundations) or "deliverableN=FOLDER",
         help="grade what rests on a deliverable with FOLDER's files for it; without this, a "
         "deliverable whose foundation fails is graded once more on the reference's, and both "
         "are shown")  # fmt: skip
     add("--seed", type=int, metavar="N", help="repeat an earlier run (default: a fresh secret one)")
-    add("--epochs", type=int, default=5, metavar="N",
-        help="epochs of deliverable 2's training, at least 5 for a grade (default: 5)")  # fmt: skip
-    add("--train", type=_positive, nargs="?", const=30, metavar="EPOCHS",
-        help="train the network of deliverable 4 from scratch, for 30 epochs or this number, and not "
-        "verify the checkpoint that is handed in; on two cores this takes hours")  # fmt: skip
+    for one in assignment.deliverables:
+        if one.epochs:
+            add("--epochs", type=int, default=one.epochs, metavar="N",
+                help=f"epochs of deliverable {one.number}'s training, at least {one.epochs} for a grade "
+                f"(default: {one.epochs})")  # fmt: skip
+    kept = [one.number for one in assignment.deliverables if one.weights]
+    add("--train", type=_positive, nargs="?", const=assignment.training_epochs, metavar="EPOCHS",
+        help=f"train the network of deliverable {' and of '.join(map(str, kept))} from scratch, for "
+        f"{assignment.training_epochs} epochs or this number, and not verify the checkpoint that is handed in; "
+        "on two cores this takes hours")  # fmt: skip
     add("--minutes", type=float, default=360, metavar="M",
         help="what --train may take for each network (default: 360)")  # fmt: skip
     add("--fresh", action="store_true",
@@ -197,6 +220,28 @@ def _add_grade(commands, assignment: Assignment) -> None:
     add("--require-isolation", action="store_true",
         help="refuse to grade where submitted code would run without a sandbox around it")  # fmt: skip
     grader.classroom.command.add_options(grade_parser)
+
+
+def _selfcheck(argv: list[str]) -> int:
+    """`python -m grader selfcheck`, which a hand-out does not have: its faults are made in solutions."""
+    if not Path(__file__).with_name("selfcheck").is_dir():
+        said = "the grader is graded where the reference is; this hand-out has neither it nor the catalogue of faults"
+        Console(stderr=True).print(f"nothing was checked: {said}", soft_wrap=True)
+        return 2
+    from grader.selfcheck import command  # which a hand-out does not have
+
+    return command.main(argv)
+
+
+def _only_watching(arguments: argparse.Namespace) -> None:
+    """Refuse what `--watch` would make something else of than a grade does, or would not do at all."""
+    given = vars(arguments)
+    beside = [name for name in ("seed", "json", "report", "face", "submissions", "train") if given[name]]
+    if beside:
+        raise ValueError(
+            f"--watch grades again and again, each time with inputs of its own, and writes nothing; "
+            f"leave out {', '.join(f'--{name}' for name in beside)}"
+        )
 
 
 def _positive(text: str) -> int:

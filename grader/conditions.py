@@ -44,18 +44,18 @@ def conditions(options: Options, *, files: dict[str, str], stand_ins: dict[str, 
     )
 
 
-def checkpoints(submission: Submission, deliverables: Iterable[Deliverable]) -> dict[str, str]:
-    """The trained networks that were handed in: path in the submission → `checkpoint_digest`."""
-    paths = [
-        path
-        for deliverable in deliverables
-        if deliverable.weights
-        for path in submission.weights(deliverable.folder, deliverable.weights)
-    ]
-    return {printable(path.relative_to(submission.root)): checkpoint_digest(path) for path in paths}
+def beside_code(submission: Submission, deliverables: Iterable[Deliverable]) -> dict[str, str]:
+    """The trained networks and documents that were handed in: path in the submission → `file_digest`."""
+    paths: list[Path] = []
+    for deliverable in deliverables:
+        if deliverable.weights:
+            paths += submission.weights(deliverable.folder, deliverable.weights)
+        documents = [submission.document(deliverable.folder, name) for name in deliverable.documents]
+        paths += [path for path in documents if path is not None]
+    return {printable(path.relative_to(submission.root)): file_digest(path) for path in paths}
 
 
-def checkpoint_digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
     """SHA-256 of a file, or why there is none: its own check refuses what is too large or cannot be read."""
     try:
         if (size := path.stat().st_size) > LARGEST_WEIGHTS:

@@ -47,6 +47,10 @@ class Check:
         points: what a pass earns; 0 for a check that only informs.
         run: takes the `grader.bench.Bench`, examines what is on it; raises `WorkerFailure` where the worker gave out.
         seconds: wall-clock limit of the whole check.
+        bears: whether what is built on the deliverable rests on this, too; a table that was
+            written down carries no network.
+        hidden: what students see it called in place of its title, with its verdict and without a
+            reason ("MyFConv2D: a further check"); "" for a check that tells them everything.
     """
 
     id: str
@@ -54,6 +58,8 @@ class Check:
     points: float
     run: Callable[[Any], Outcome]
     seconds: float = 30.0
+    bears: bool = True
+    hidden: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,9 @@ class Deliverable:
         exhibits: what a report shows beside them.
         data: the data set that its checks need, "" for none.
         weights: name, without its ending, of the file with a trained network; "" for none.
+        documents: names of further files that are handed in and read by the grader itself, "part_a.csv".
+        epochs: the fewest of a training that every grade runs; 0 where there is none.
+        attacks: whether its checks attack HW3's models A and B.
         cached: whether its result is kept for a run that would repeat it exactly.
         rests_on: number of the deliverable whose layers it is built on; may be swapped.
     """
@@ -100,17 +109,41 @@ class Deliverable:
     exhibits: tuple[Gathering, ...] = ()
     data: str = ""
     weights: str = ""
+    documents: tuple[str, ...] = ()
+    epochs: int = 0
+    attacks: bool = False
     cached: bool = False
     rests_on: int | None = None
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """One assignment: `python -m grader NAME`."""
+    """One assignment: `python -m grader NAME`.
+
+    Args:
+        name: as it is called on the command line.
+        title: one line.
+        deliverables: in the order in which they are graded.
+        home: the folders that it lies under in `reference/` and `student/`, outermost first; a
+            submission's folder below them goes before others of its name.
+        remark: what has to be known before its accuracies are read.
+        training_epochs: of a whole training that is asked for without a number.
+    """
 
     name: str
     title: str
     deliverables: tuple[Deliverable, ...]
+    home: tuple[str, ...] = ()
+    remark: str = ""
+    training_epochs: int = 30
+
+    @property
+    def folders(self) -> dict[str, tuple[str, ...]]:
+        """Folder of a deliverable → the modules that belong in it."""
+        folders: dict[str, tuple[str, ...]] = {}
+        for deliverable in self.deliverables:
+            folders[deliverable.folder] = folders.get(deliverable.folder, ()) + deliverable.files
+        return folders
 
     def deliverable(self, number: int) -> Deliverable:
         for deliverable in self.deliverables:

@@ -11,7 +11,8 @@ Markers are comments alone on their line:
 Everything else is the contract and stays: signatures, docstrings, argument checks. An import that
 only the solution used goes by itself; where students need it too, repeat it by "# student:".
 A file without any marker is a part of the solution and is not handed out; to give one whole, put a
-line such as "# student: # Given: nothing to fill in here." into it.
+line such as "# student: # Given: nothing to fill in here." into it. Files that are no Python have the
+last two kinds of markers: `grader.text_markers`.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _HEAD = re.compile(r"#+\s*(?:end\b[\s_-]*)?([\w-]+)(?:\sonly)?\s*(?::|$)")
 _WORDS = ("solution", "solution-only", "student")
 
 # A line of the stub, and the row of the source that it comes from.
-_Lines = list[tuple[str, int]]
+Lines = list[tuple[str, int]]
 
 
 class StubError(ValueError):
@@ -52,7 +53,9 @@ class Stub:
 
 
 @dataclass(frozen=True)
-class _Marker:
+class Marker:
+    """One marker of a file."""
+
     kind: str  # "solution", "end solution", "solution-only", "end solution-only", "student"
     text: str  # what follows the colon
     row: int
@@ -76,9 +79,30 @@ def make_stub(source: str, where: str) -> Stub | None:
     markers = _find_markers(source, where)
     if not markers:
         return None
-    kept: _Lines = [(HEADER, 0)]
+    kept, withheld = cut(source, markers, where)
+    gifts = {row for row, marker in markers.items() if marker.kind == "student"}
+    kept = [(HEADER, 0), *kept]
+    kept = _without_unused_imports(kept, gifts=gifts, where=where)
+    return finished(kept, withheld, where)
+
+
+def cut(source: str, markers: dict[int, Marker], where: str) -> tuple[Lines, list[str]]:
+    """Carry the markers out.
+
+    Args:
+        source: the file's text.
+        markers: row → marker.
+        where: the file's name, for messages.
+
+    Returns:
+        The lines of the stub, and those that are withheld.
+
+    Raises:
+        StubError: markers are nested or unbalanced.
+    """
+    kept: Lines = []
     withheld = []
-    opened: _Marker | None = None
+    opened: Marker | None = None
     blanks_to_skip = 0  # a vanished block must not leave the blank lines of both its sides
     for row, line in enumerate(source.splitlines(), 1):
         marker = markers.get(row)
@@ -113,8 +137,15 @@ def make_stub(source: str, where: str) -> Stub | None:
         raise StubError(
             f"{where}:{opened.row}: '# {opened.kind}' is never closed by '# end {opened.kind}'"
         )
-    gifts = {row for row, marker in markers.items() if marker.kind == "student"}
-    kept = _without_unused_imports(kept, gifts=gifts, where=where)
+    return kept, withheld
+
+
+def finished(kept: Lines, withheld: list[str], where: str) -> Stub:
+    """The stub of these lines; see `cut`.
+
+    Raises:
+        StubError: it names the reference.
+    """
     for line, row in kept:
         if re.search(r"\breference\b", line):
             raise StubError(
@@ -123,7 +154,7 @@ def make_stub(source: str, where: str) -> Stub | None:
     return Stub("\n".join(line for line, _ in kept).rstrip() + "\n", tuple(withheld))
 
 
-def _find_markers(source: str, where: str) -> dict[int, _Marker]:
+def _find_markers(source: str, where: str) -> dict[int, Marker]:
     """The markers by row; a string that looks like one is none, since only comments are read."""
     markers = {}
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
@@ -150,11 +181,11 @@ def _find_markers(source: str, where: str) -> dict[int, _Marker]:
                 f"{where}:{row}: a solution at module level would make the stub fail at import; "
                 "put the marker inside a function, or use '# solution-only'"
             )
-        markers[row] = _Marker(kind, match["text"] or "", row, token.line[:column])
+        markers[row] = Marker(kind, match["text"] or "", row, token.line[:column])
     return markers
 
 
-def _without_unused_imports(kept: _Lines, *, gifts: set[int], where: str) -> _Lines:
+def _without_unused_imports(kept: Lines, *, gifts: set[int], where: str) -> Lines:
     """The stub without imports that only the solution used; those in rows `gifts` all stay."""
     try:
         tree = ast.parse("\n".join(line for line, _ in kept))
@@ -173,7 +204,7 @@ def _without_unused_imports(kept: _Lines, *, gifts: set[int], where: str) -> _Li
             node.names = names
             stays = " " * node.col_offset + ast.unparse(node) if names else None
             replaced[node.lineno - 1] = stays, node.end_lineno
-    result: _Lines = []
+    result: Lines = []
     index = blanks_to_skip = 0
     while index < len(kept):
         line, row = kept[index]
@@ -188,7 +219,7 @@ def _without_unused_imports(kept: _Lines, *, gifts: set[int], where: str) -> _Li
     return result
 
 
-def _trailing_blanks(lines: _Lines) -> int:
+def _trailing_blanks(lines: Lines) -> int:
     """How many blank lines it ends with so far."""
     count = 0
     while count < len(lines) and not lines[-1 - count][0].strip():

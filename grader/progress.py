@@ -5,6 +5,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColu
 from rich.progress import Progress as Bar
 from rich.text import Text
 
+from grader.result import CheckResult
+
 
 class Progress:
     """A bar over the checks of a run; on something that is no terminal, only the lines.
@@ -45,8 +47,8 @@ class Progress:
         """A check begins."""
         self._bar.update(self._task, description=title)
 
-    def checked(self) -> None:
-        """The running check has its verdict."""
+    def checked(self, result: CheckResult | None = None) -> None:
+        """The running check has its verdict; what is gathered for a report has none."""
         self._bar.advance(self._task)
 
     def line(self, text: str) -> None:

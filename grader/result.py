@@ -26,6 +26,7 @@ class CheckResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: str  # empty for a pass that needs no word
     seconds: float
     scores: dict[str, float] = {}  # what a leaderboard ranks by, larger is better; most checks have none
+    hidden: str = ""  # what students see it called, without its reason; "" for most, which hide nothing
 
 
 class Epoch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -91,7 +92,7 @@ class Conditions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     train: int | None  # epochs of a whole training; None where checkpoints were verified
     minutes: float | None  # what such a training could take
     threads: int  # that the grader and the submission's process each computed with
-    files: dict[str, str]  # path in the submission → SHA-256; Python files (the first 1,000) and checkpoints
+    files: dict[str, str]  # path in the submission → SHA-256; Python files (the first 1,000), checkpoints, documents
     stand_ins: dict[str, str]  # "deliverable1=reference" → digest of the files that stood in
     models: str  # digest of the models that were attacked, "" if none were
     grader: dict[str, str]  # part of the grader → SHA-256 of its files

@@ -2,7 +2,6 @@
 
 import secrets
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -18,13 +17,14 @@ from data_scripts.hw3_models import TargetModels, load_models
 from grader import jit_cache, result_cache
 from grader.declaration import Assignment, Budget, Check, Deliverable, Outcome
 from grader.bench import Bench
-from grader.conditions import checkpoint_digest, checkpoints, conditions
+from grader.conditions import beside_code, conditions, file_digest
 from grader.digest import versions
 from grader.exhibits.gather import gather
 from grader.progress import Progress
 from grader.result import CheckResult, DeliverableResult, Result
 from grader.submission import Submission, find
 from grader.worker import Code, Limits, Worker
+from grader.worker.scratch import Scratch
 
 # The reference is found as a folder and graded like any other; it is never imported here.
 REFERENCE = Path(__file__).resolve().parent.parent / "reference"
@@ -72,7 +72,13 @@ def limits_for(options: Options, threads: int) -> Limits:
 
 
 def grade(
-    assignment: Assignment, given: str, options: Options, worker: Worker, progress: Progress
+    assignment: Assignment,
+    given: str,
+    options: Options,
+    worker: Worker,
+    progress: Progress,
+    *,
+    datasets: Callable[[str], Dataset] | None = None,
 ) -> Result:
     """Grade a submission.
 
@@ -82,6 +88,7 @@ def grade(
         options: how to grade.
         worker: where its code runs; serves one submission after the other.
         progress: shows what is going on.
+        datasets: gives a data set by its name, in place of those on disk.
 
     Raises:
         SubmissionError: the folder, or one that is swapped in, cannot be graded at all.
@@ -99,6 +106,8 @@ def grade(
 
     @cache
     def data(name: str) -> Dataset:
+        if datasets is not None:
+            return datasets(name)
         return load(name, root=options.data_root, mirrors=options.mirrors, data=options.data)
 
     @cache
@@ -108,7 +117,7 @@ def grade(
     # Before anything is graded: without data on these terms there is nothing to begin.
     sets = {deliverable.data: data(deliverable.data) for deliverable in chosen if deliverable.data}
 
-    handed_in = submission.files | checkpoints(submission, chosen)  # as they are now, before any of it runs
+    handed_in = submission.files | beside_code(submission, chosen)  # as they are now, before any of it runs
     stand_ins: dict[str, str] = {}
     results: list[DeliverableResult] = []
 
@@ -125,7 +134,7 @@ def grade(
         foundation = deliverable.rests_on
         swap = (foundation, swapped_in[foundation]) if foundation in swapped_in else None
         results.append(run(deliverable, swap, counted=True))
-        if not swap and _foundation_fails(deliverable, results) and _has_reference(submission):
+        if not swap and _foundation_fails(assignment, deliverable, results) and _has_reference(submission):
             swap = (foundation, locate(assignment, str(REFERENCE)))
             results.append(run(deliverable, swap, counted=False))
     used = list({id(dataset): dataset for dataset in sets.values()}.values())
@@ -166,22 +175,23 @@ def locate(assignment: Assignment, given: str) -> Submission:
     Raises:
         SubmissionError: it cannot be graded at all.
     """
-    folders: dict[str, tuple[str, ...]] = {}
-    for deliverable in assignment.deliverables:
-        folders[deliverable.folder] = folders.get(deliverable.folder, ()) + deliverable.files
-    return find(given, assignment=assignment.name, folders=folders)
+    return find(given, assignment=assignment.name, folders=assignment.folders, home=assignment.home)
 
 
 def _has_reference(submission: Submission) -> bool:
     return REFERENCE.is_dir() and submission.root != REFERENCE
 
 
-def _foundation_fails(deliverable: Deliverable, results: list[DeliverableResult]) -> bool:
+def _foundation_fails(
+    assignment: Assignment, deliverable: Deliverable, results: list[DeliverableResult]
+) -> bool:
     """Whether what the deliverable rests on failed; where that was not graded, whether it did."""
     if deliverable.rests_on is None:
         return False
     graded = [result for result in results if result.number == deliverable.rests_on]
-    return not (graded or results[-1:])[-1].passed
+    bears = {check.id: check.bears for check in assignment.deliverable(deliverable.rests_on).checks}
+    checks = (graded or results[-1:])[-1].checks
+    return any(check.verdict != "pass" and bears.get(check.id, True) for check in checks)
 
 
 def _grade_deliverable(
@@ -211,13 +221,16 @@ def _grade_deliverable(
     gatherings = deliverable.exhibits if options.exhibits and counted else ()
     progress.deliverable(title, len(deliverable.checks) + len(gatherings))
     weights = submission.weights(deliverable.folder, deliverable.weights) if deliverable.weights else []
+    given = {name: submission.document(deliverable.folder, name) for name in deliverable.documents}
+    documents = {name: path for name, path in given.items() if path is not None}
     key = ""
     if deliverable.cached and not options.fresh and not gatherings:  # exhibits are never kept
         key = result_cache.key(
             assignment=assignment.name, deliverable=deliverable.number,
             checks=[(check.id, check.points, check.seconds) for check in deliverable.checks],
             sources=[source.digest for source in sources], counted=counted,
-            weights={path.name: checkpoint_digest(path) for path in weights},
+            weights={path.name: file_digest(path) for path in weights},
+            documents={path.name: file_digest(path) for path in documents.values()},
             data=data().digest if deliverable.data else "", seed=seed, epochs=options.epochs,
             training=options.whole_training, isolation=worker.isolation.name, versions=versions(),
         )  # fmt: skip
@@ -227,7 +240,7 @@ def _grade_deliverable(
             return kept
     checks = []
     ours = all(source.root == REFERENCE for source in sources)
-    with tempfile.TemporaryDirectory(prefix="chalkbench-jit-") as folder:
+    with Scratch("jit") as folder:
         compiled = Path(folder, "jit")
         compiled.mkdir()
         for source in sources:
@@ -235,13 +248,13 @@ def _grade_deliverable(
                 jit_cache.restore(source.digest, compiled)
         with Bench(
             deliverable, code=Code(files, packages, compiled, keeps_jit_cache=ours), worker=worker, seed=seed,
-            epochs=options.epochs, whole_training=options.whole_training, weights=weights,
+            epochs=options.epochs, whole_training=options.whole_training, weights=weights, documents=documents,
             data=data, models=models, report=progress.line,
         ) as bench:  # fmt: skip
             for check in deliverable.checks:
                 progress.check(check.title)
                 checks.append(_judge(bench, check))
-                progress.checked()
+                progress.checked(checks[-1])
             training = bench.training
             exhibits = gather(bench, gatherings, progress)
         if ours:
@@ -278,4 +291,5 @@ def _judge(bench: Bench, check: Check) -> CheckResult:
         reason=outcome.reason,
         seconds=round(time.monotonic() - began, 3),
         scores=outcome.scores,
+        hidden=check.hidden,
     )

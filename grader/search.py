@@ -10,7 +10,14 @@ from typing import Any
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, settings
+from hypothesis.internal.conjecture.providers import HypothesisProvider
+from hypothesis.internal.constants_ast import Constants
 from hypothesis.strategies import SearchStrategy
+
+# Hypothesis mixes the numbers that it finds in the modules of this project into its draws, in those that
+# happen to be imported. Then a seed would draw one thing here and another on a cluster's machine, in the next
+# job of a process, or in the command that repeats a result. There is no setting for it.
+HypothesisProvider._local_constants = Constants()
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,13 @@ import difflib
 from pathlib import Path
 
 from data_scripts import atomic
+from grader import text_markers
 from grader.markers import HEADER, Stub, StubError, make_stub
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_LAYERS = frozenset({"kernels", "nn", "training"})  # the course's library, no assignment
+# First line of a stub by the ending of its name.
+HEADERS = {".py": HEADER} | {ending: text_markers.header(ending) for ending in text_markers.COMMENTS}
 
 
 def make_stubs(root: Path = ROOT) -> dict[str, Stub]:
@@ -29,11 +32,12 @@ def make_stubs(root: Path = ROOT) -> dict[str, Stub]:
     if not reference.is_dir():
         raise StubError(f"{reference}: no such folder; only the course's repository makes stubs")
     stubs = {}
-    for path in sorted(reference.glob("*/**/*.py")):
+    for path in sorted(reference.glob("*/**/*")):
         relative = path.relative_to(reference)
-        if relative.parts[0] not in SHARED_LAYERS:
-            source = path.read_text(encoding="utf-8")
-            stub = make_stub(source, f"reference/{relative.as_posix()}")
+        if path.suffix in HEADERS and path.is_file() and relative.parts[0] not in SHARED_LAYERS:
+            source, where = path.read_text(encoding="utf-8"), f"reference/{relative.as_posix()}"
+            is_code = path.suffix == ".py"
+            stub = make_stub(source, where) if is_code else text_markers.make_stub(source, where, path.suffix)
             if stub is not None:
                 stubs[relative.as_posix()] = stub
     return stubs
@@ -62,15 +66,16 @@ def main(argv: list[str], root: Path = ROOT) -> int:
         wanted = {name: stub.text for name, stub in make_stubs(root).items()}
         found = {
             path.relative_to(student).as_posix(): path.read_text(encoding="utf-8")
-            for path in sorted(student.glob("**/*.py"))
+            for path in sorted(student.glob("**/*"))
+            if path.suffix in HEADERS and path.is_file()
         }
         # Only what was generated is removed: a file without the header is somebody's own.
-        stale = [n for n in found if n not in wanted and found[n].startswith(HEADER)]
+        stale = [n for n in found if n not in wanted and _is_generated(n, found[n])]
         changed = [n for n in wanted if found.get(n) != wanted[n]]
         if check:
             return _show_difference(sorted([*stale, *changed]), found, wanted)
         for name in changed:
-            if name in found and not found[name].startswith(HEADER):
+            if name in found and not _is_generated(name, found[name]):
                 raise StubError(
                     f"student/{name}:1: not a generated file, so not overwritten; move it away"
                 )
@@ -84,6 +89,10 @@ def main(argv: list[str], root: Path = ROOT) -> int:
     current = len(wanted) - len(changed)
     print(f"student/: {len(changed)} written, {len(stale)} removed, {current} already current")
     return 0
+
+
+def _is_generated(name: str, text: str) -> bool:
+    return text.startswith(HEADERS[Path(name).suffix])
 
 
 def _show_difference(names: list[str], found: dict[str, str], wanted: dict[str, str]) -> int:

@@ -45,6 +45,12 @@ class Submission:
         # A link would hand the worker a file that is not the submission's.
         return path if path and path.is_file() and not path.is_symlink() else None
 
+    def document(self, folder: str, name: str) -> Path | None:
+        """A file that is no code, "part_a.csv", or None where the submission does not have it."""
+        place = self.folders.get(folder)
+        path = place / name if place else None
+        return path if path and path.is_file() and not path.is_symlink() else None
+
     def weights(self, folder: str, name: str) -> list[Path]:
         """The files that a trained network may be in: NAME with one of the endings."""
         place = self.folders.get(folder)
@@ -52,17 +58,21 @@ class Submission:
         return [path for path in paths if path.is_file() and not path.is_symlink()]
 
 
-def find(given: str, *, assignment: str, folders: dict[str, tuple[str, ...]]) -> Submission:
+def find(
+    given: str, *, assignment: str, folders: dict[str, tuple[str, ...]], home: tuple[str, ...] = ()
+) -> Submission:
     """Locate an assignment's folders in a submission.
 
     A folder counts under any spelling with hyphens or underscores, in upper or lower case, at
-    the top or below; under a folder named like the assignment it goes first. A submission
+    the top or below; the one under most of the assignment's own folders goes first. A submission
     whose files lie flat at the top is accepted too.
 
     Args:
         given: path of the submission.
         assignment: "hw3".
         folders: deliverable folder → the module names that belong in it.
+        home: the folders that it lies under in a course's tree, ("eee7331", "assignment1"); none
+            is the assignment's name.
 
     Raises:
         SubmissionError: no such folder, nothing of the assignment in it, two candidates, or
@@ -73,9 +83,10 @@ def find(given: str, *, assignment: str, folders: dict[str, tuple[str, ...]]) ->
         kind = "is a file" if root.exists() else "does not exist"
         raise SubmissionError(f"{given} {kind}; expected the folder of a submission")
     directories, sources = _walk(root)
+    home = tuple(map(_spelled, home or (assignment,)))
     found = {}
     for folder, modules in folders.items():
-        place = _place(root, directories, folder, assignment)
+        place = _place(root, directories, folder, home)
         if place is None and any((root / f"{module}.py").is_file() for module in modules):
             place = root
         if place is not None:
@@ -114,10 +125,15 @@ def _walk(root: Path) -> tuple[list[Path], list[Path]]:
     return sorted(directories, key=lambda path: (len(path.parts), path)), sources
 
 
-def _place(root: Path, directories: list[Path], folder: str, assignment: str) -> Path | None:
+def _place(root: Path, directories: list[Path], folder: str, home: tuple[str, ...]) -> Path | None:
     matches = [path for path in [root, *directories] if _spelled(path.name) == folder]
-    named = [path for path in matches if assignment in path.relative_to(root).parts]
-    matches = named or matches
+
+    def belonging(path: Path) -> int:
+        above = {_spelled(part) for part in path.relative_to(root).parts}
+        return sum(name in above for name in home)
+
+    most = max(map(belonging, matches), default=0)
+    matches = [path for path in matches if belonging(path) == most]
     nearest = [path for path in matches if len(path.parts) == len(matches[0].parts)]
     if len(nearest) > 1:
         listed = " and ".join(str(path.relative_to(root)) for path in nearest)

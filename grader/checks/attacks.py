@@ -14,7 +14,9 @@ from torch import Tensor
 from grader.bench import Bench, Judged
 from grader.checks import replies
 from grader.declaration import Outcome
+from grader.hints import below
 from grader.hints import evasion as evasion_hints
+from grader.hints.asking import WRITES
 from grader.oracles import evasion
 from grader.oracles.compare import Expected, mismatch
 from grader.oracles.evasion import LAYERS, NAMES, Success
@@ -22,11 +24,21 @@ from grader.worker import WorkerFailure, messages
 from grader.worker.messages import Attack, Attacked, Build, Call, Done, Forward, Plain, SetParameters
 
 MODULE = "attack"
-IMAGES = 60  # that an attack is tried on, where nothing is asked of its success rate
-# Where a rate is asked for. It scatters by at most 2.9 points (one standard deviation), and what
-# is asked for lies five of them below the reference: less than one false alarm in a million.
-MEASURED = 300
 Setting = tuple[str, float]  # model "A" or "B", ε in pixel values
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many images an attack is run on.
+
+    Args:
+        tried: where nothing is asked of its success rate.
+        measured: where a rate is asked for. It scatters by at most 2.9 points (one standard deviation), and
+            what is asked for lies so far below the reference's that it is missed less than once in a million.
+    """
+
+    tried: int = 60
+    measured: int = 300
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,7 @@ class Run:
     passes: int  # most backward passes that one image took
     hardest: int  # index of that image
     success: Success | None
+    weakness: str = ""  # why so few are reached, where that is known
 
     def broken(self, task: Task) -> str:
         """Why no success rate counts; "" if it does."""
@@ -81,7 +94,7 @@ class Attempt:
     run: Run
 
 
-def examples(task: Task, settings: tuple[Setting, ...], measured: tuple[Setting, ...]):
+def examples(task: Task, settings: tuple[Setting, ...], measured: tuple[Setting, ...], counts: Counts = Counts()):
     """A check that runs an attack in every setting: its images are in range and within ε.
 
     One more setting has a secret ε, so that no limit can be written into the code.
@@ -90,6 +103,7 @@ def examples(task: Task, settings: tuple[Setting, ...], measured: tuple[Setting,
         task: whose attack.
         settings: where it is run.
         measured: those of them that a success rate is asked for in.
+        counts: on how many images.
     """
 
     def run(bench: Bench) -> Outcome:
@@ -103,9 +117,9 @@ def examples(task: Task, settings: tuple[Setting, ...], measured: tuple[Setting,
 
         try:
             for model, epsilon in settings:
-                count = MEASURED if (model, epsilon) in measured else IMAGES
+                count = counts.measured if (model, epsilon) in measured else counts.tried
                 runs[model, epsilon] = attack(model, epsilon, count)
-            runs["secret"] = attack("B", drawn, IMAGES // 4)
+            runs["secret"] = attack("B", drawn, counts.tried // 4)
         except WorkerFailure as failure:
             bench.shared[f"{task.handle} ended"] = failure.reason
             raise
@@ -130,12 +144,12 @@ def budget(task: Task):
         most = max(runs, key=lambda setting: runs[setting].passes)
         worst = runs[most]
         if worst.passes > task.budget:
-            return Outcome(
-                "fail",
+            reason = (
                 f"{task.handle} took {worst.passes} backward passes for image {worst.hardest} on "
                 f"{_told(most)}; allowed are {task.budget} for each image (a batch's pass counts for "
-                "every image in it, a repeated image each time)",
+                "every image in it, a repeated image each time)"
             )
+            return Outcome("fail", below(reason, evasion_hints.of_passes(worst.passes, task.budget)))
         if worst.passes == 0:
             return Outcome("fail", f"{task.handle} computed no gradient of the model that it was given")
         return Outcome("pass", f"at most {worst.passes} of {task.budget} backward passes per image")
@@ -160,7 +174,8 @@ def reaches(task: Task, required: Mapping[str, Mapping[Setting, float]], *, rank
             f"{_told(setting)}: {runs[setting].success}, {least:.0%} asked for" for setting, least in asked.items()
         )
         scores = {_told(setting): run.success.rate for setting, run in runs.items()} if ranked else {}
-        return Outcome("fail" if missed else "pass", f"{_source(bench)}: {said}", scores)
+        why = runs[missed[0]].weakness if missed else ""
+        return Outcome("fail" if missed else "pass", below(f"{_source(bench)}: {said}", why), scores)
 
     return run
 
@@ -188,11 +203,11 @@ def improves(task: Task, on: Task, required: Mapping[str, Mapping[Setting, float
         ]
         if behind:
             worst = behind[0]
-            return Outcome(
-                "fail",
+            reason = (
                 f"{task.handle} does worse than {on.handle} on {_told(worst)}: "
-                f"{better[worst].success} against {plain[worst].success}",
+                f"{better[worst].success} against {plain[worst].success}"
             )
+            return Outcome("fail", below(reason, better[worst].weakness))
         return enough(bench)
 
     return run
@@ -239,9 +254,8 @@ def accuracy(bench: Bench) -> Outcome:
         except ValueError:
             return Outcome("fail", f"expected a float from 0 to 1, got {returned.type}")
         if not abs(found - right) < 1e-6:
-            return Outcome(
-                "fail", f"model {name} has {right:.4f} of {len(images)} images right, test said {found:.4f}"
-            )
+            reason = f"model {name} has {right:.4f} of {len(images)} images right, test said {found:.4f}"
+            return Outcome("fail", below(reason, evasion_hints.of_accuracy(found, right, len(images))))
     return Outcome("pass")
 
 
@@ -274,16 +288,16 @@ def attempt(bench: Bench, task: Task, model: str, epsilon: float, count: int) ->
     # Rows that are near no original serve all of them alike.
     shared = -(-message.stray // len(images))
     fault = evasion.fault(answer, images, epsilon)
-    if fault and (said := evasion_hints.hint(answer, images, epsilon)):
-        fault += f"\n  hint: {said}"
+    if fault:
+        fault = below(fault, evasion_hints.hint(answer, images, epsilon))
     if at in message.changed_inputs:
-        fault = "it changed x in place; work on a copy (x.clone())"
-    run = Run(
-        fault,
-        int(passes.max()) + shared,
-        int(passes.argmax()),
-        None if fault else evasion.success(parameters, answer, labels, targeted=task.target is not None),
-    )
+        fault = below("it changed x in place; work on a copy (x.clone())", WRITES)
+    targeted = task.target is not None
+    success = None if fault else evasion.success(parameters, answer, labels, targeted=targeted)
+    weakness = evasion_hints.of_strays(message.stray, int(passes.sum()))
+    if not fault and not weakness:
+        weakness = evasion_hints.of_weakness(parameters, answer, images, labels, epsilon, targeted=targeted)
+    run = Run(fault, int(passes.max()) + shared, int(passes.argmax()), success, weakness)
     return Attempt(images, digits, answer, run)
 
 

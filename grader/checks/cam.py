@@ -15,6 +15,8 @@ from torch import Tensor
 from grader.bench import Bench, Judged
 from grader.checks import replies
 from grader.checks.cam_scene import (
+    MEAN,
+    STD,
     Stage,
     call,
     cam_image,
@@ -30,8 +32,9 @@ from grader.checks.cam_scene import (
 from grader.checks.resnet import build_network
 from grader.checks.resnet_parts import Candidate, bulky, put
 from grader.declaration import Outcome
+from grader.hints import asking, below, class_map
 from grader.oracles import evidence
-from grader.oracles.cam import CONSTANT, TOLERANCE, Scene, apart, constant, unit
+from grader.oracles.cam import CONSTANT, TOLERANCE, Scene, agrees, apart, constant, unit
 from grader.oracles.figure3 import Figure3, fresh_norm
 from grader.worker.messages import GetParameters, Parameters
 
@@ -44,6 +47,9 @@ MISSED = 0.13
 OTHER_MAP, SAME_MAP = 0.15, 0.08
 DRAWS = 20  # of other numbers, until the right maps are so far apart
 FORCED = 1000.0  # a bias that no logit comes up to
+RUNNING = (
+    "these are running statistics, which move in training mode only: call net.eval() before the network is used"
+)
 
 
 @dataclass(frozen=True)
@@ -75,17 +81,17 @@ class Cam:
             low, high = answer.min().item(), answer.max().item()
             # A value outside of [0, 1] by rounding is no fault.
             if not (-1e-6 <= low <= MISSED and 1 - MISSED <= high <= 1 + 1e-6):
-                return Outcome(
-                    "fail",
+                reason = (
                     f"cam_img of image {idx} of {IMAGES} goes from {low:.3g} to {high:.3g}; expected 0 to 1: "
-                    "(map - map.min()) / (map.max() - map.min()); after bicubic interpolation, once more",
+                    "(map - map.min()) / (map.max() - map.min()); after bicubic interpolation, once more"
                 )
+                return Outcome("fail", below(reason, class_map.of_scale(answer, at.truth.map(idx))))
         return Outcome("pass")
 
     def map(self, bench: Bench) -> Outcome:
         """The map of one image for the class that the network predicts."""
         at = stage(bench, self.figure, "map", 1)
-        fault = at.truth.fault(self._map(bench, at, 0), 0)
+        fault = _fault(at.truth, self._map(bench, at, 0), 0)
         return Outcome("fail", fault) if fault else Outcome("pass")
 
     def predicted(self, bench: Bench) -> Outcome:
@@ -101,7 +107,7 @@ class Cam:
             set_head(bench, at.net, at.truth.weight, bias)
             told = Stage(at.net, at.pixels, Scene(at.truth.features, at.truth.weight, torch.tensor([predicted])))
             answers.append(self._map(bench, told, 0, torch.tensor([label])))
-            fault = told.truth.fault(answers[-1], 0)
+            fault = _fault(told.truth, answers[-1], 0, label)
             if fault:
                 return Outcome(
                     "fail",
@@ -114,7 +120,7 @@ class Cam:
         at = stage(bench, self.figure, "idx", IMAGES)
         generator = torch.Generator().manual_seed(bench.check_seed("order"))
         for idx in torch.randperm(IMAGES, generator=generator).tolist():
-            fault = at.truth.fault(self._map(bench, at, idx), idx)
+            fault = _fault(at.truth, self._map(bench, at, idx), idx)
             if fault:
                 return Outcome("fail", f"idx={idx} of {IMAGES} images: {fault}")
         return Outcome("pass")
@@ -127,19 +133,13 @@ class Cam:
             # Cutting off in place of rounding is off by one.
             if (img - at.pixels[idx].int()).abs().max() <= 1:
                 continue
-            known = {f"image {other}": pixels for other, pixels in enumerate(at.pixels) if other != idx}
-            known |= {
-                "the image with red and blue swapped": at.pixels[idx].flip(2),
-                "the image with height and width swapped": at.pixels[idx].transpose(0, 1),
-            }
-            for said, pixels in known.items():
-                if (img - pixels.int()).abs().max() <= 1:
-                    return Outcome("fail", f"idx={idx} of {IMAGES} images: img is {said}")
-            return Outcome(
-                "fail",
-                f"idx={idx}: img differs from the image by up to {int((img - at.pixels[idx].int()).abs().max())} "
-                "grey values; expected (inputs[idx] * STD + MEAN) * 255, rounded",
+            reason = (
+                f"idx={idx} of {IMAGES} images: img differs from the image by up to "
+                f"{int((img - at.pixels[idx].int()).abs().max())} grey values; "
+                "expected (inputs[idx] * STD + MEAN) * 255, rounded"
             )
+            mean, std = (torch.tensor(values).double().reshape(-1, 1, 1) for values in (MEAN, STD))
+            return Outcome("fail", below(reason, class_map.of_image(img, at.inputs, at.pixels, idx, mean, std)))
         return Outcome("pass")
 
     def evaluation(self, bench: Bench) -> Outcome:
@@ -150,11 +150,16 @@ class Cam:
             set_mode(bench, at.net, training=training)
             answers.append(_shown(self._map(bench, at, IMAGES - 1)))
         if (answers[0] - answers[1]).abs().max() > TOLERANCE:
-            return Outcome(
-                "fail",
-                "a network in training mode gets another map than the same one in evaluation mode: "
-                "call net.eval() inside, so that the running statistics are used",
-            )
+            reason = "a network in training mode gets another map than the same one in evaluation mode"
+            logits, features = seen(bench, self.figure, at.net, at.inputs, train=True)
+            of_batch = Scene(features, at.truth.weight, logits.argmax(1))
+            said = ""
+            if agrees(answers[1], of_batch.map(IMAGES - 1)):
+                said = (
+                    "your map is that of training mode, whose normalisations use the batch's statistics: "
+                    "call net.eval() inside, so that the running ones are used"
+                )
+            return Outcome("fail", below(reason, said))
         return Outcome("pass")
 
     def undisturbed(self, bench: Bench) -> Outcome:
@@ -165,19 +170,20 @@ class Cam:
             before = _state(bench, at.net)
             reply, _ = call(bench, at.net, at.inputs, at.truth.predicted, 1)
             if replies.result(reply).changed_inputs:
-                return Outcome("fail", "cam changes its inputs in place; work on a copy (inputs[idx].clone())")
+                reason = "cam changes its inputs in place; work on a copy (inputs[idx].clone())"
+                return Outcome("fail", below(reason, asking.WRITES))
             after = _state(bench, at.net)
             if after.keys() != before.keys():
                 return Outcome("fail", "after cam, the network has other parameters or buffers than before")
             changed = [name for name, value in before.items() if not torch.equal(value, after[name])]
             if changed:
-                return Outcome("fail", f"cam changes {', '.join(changed[:3])} of a network in {_mode(training)} mode")
+                reason = f"cam changes {', '.join(changed[:3])} of a network in {_mode(training)} mode"
+                running = not {slot.name for slot in at.net.slots} & set(changed)
+                return Outcome("fail", below(reason, RUNNING if running else ""))
             if _training(bench, at.net) != training:
-                return Outcome(
-                    "fail",
-                    f"a network in {_mode(training)} mode is in {_mode(not training)} mode after cam; keep "
-                    "net.training, and call net.train(…) with it at the end",
-                )
+                reason = f"a network in {_mode(training)} mode is in {_mode(not training)} mode after cam"
+                said = "keep net.training at the beginning, and call net.train(…) with it at the end"
+                return Outcome("fail", below(reason, said))
         return Outcome("pass")
 
     def randomised(self, bench: Bench) -> Outcome:
@@ -235,20 +241,26 @@ class Cam:
             if means[idx] - others.max() >= evidence.MARGIN:
                 continue
             told = ", ".join(f"{name} {mean:.2f}" for name, mean in zip(evidence.QUADRANTS, means, strict=True))
-            hint = ""
-            if found == int(shown.elsewhere[idx]):
-                hint = f"; the {evidence.QUADRANTS[found]} holds the evidence of class {shown.other}"
-            return Outcome(
-                "fail",
+            reason = (
                 f"the only evidence of class {shown.predicted}, which the network predicts, is in the "
-                f"{place} quadrant, but the map's means are: {told}{hint}",
+                f"{place} quadrant, but the map's means are: {told}"
             )
+            lit = ""
+            if found == int(shown.elsewhere[idx]):
+                lit = f"; the {evidence.QUADRANTS[found]} holds the evidence of class {shown.other}"
+            return Outcome("fail", reason + lit)
         return Outcome("pass")
 
     def _map(self, bench: Bench, at: Stage, idx: int, labels: Tensor | None = None) -> Tensor:
         """`cam_img` of image `idx`; the labels are the predictions if none are given."""
         labels = at.truth.predicted if labels is None else labels
         return cam_image(self.figure, *call(bench, at.net, at.inputs, labels, idx))
+
+
+def _fault(truth: Scene, answer: Tensor, image: int, label: int | None = None) -> str:
+    """Why an answer is not the map of an image, with its hint; "" if it is."""
+    reason = truth.fault(answer, image)
+    return reason and below(reason, class_map.hint(truth, answer, image, label))
 
 
 def _shown(answer: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from grader.checks import replies
 from grader.checks.resnet import build_network
 from grader.checks.resnet_parts import Candidate, forward, give_numbers, put
 from grader.declaration import Outcome
+from grader.hints import below, class_map
 from grader.oracles.cam import TOLERANCE, Scene, head, rounding
 from grader.oracles.figure3 import SCALE, Figure3, Norm, classify
 from grader.oracles.resnet_search import close
@@ -116,9 +117,11 @@ def set_head(bench: Bench, net: Candidate, weight: Tensor, bias: Tensor | None =
     )
 
 
-def seen(bench: Bench, figure: Figure3, net: Candidate, inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits and last feature map of images in evaluation mode, both float64."""
-    reply = forward(bench, net, inputs, return_embed=Plain(True))
+def seen(
+    bench: Bench, figure: Figure3, net: Candidate, inputs: Tensor, *, train: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Logits and last feature map of images, both float64; in evaluation mode unless told otherwise."""
+    reply = forward(bench, net, inputs, train=train, return_embed=Plain(True))
     wanted = ((len(inputs), figure.classes), (len(inputs), figure.linear[1], *2 * (figure.map_size,)))
     by_shape = {
         tuple(value.shape or ()): reply.arrays[value.index].double()
@@ -161,7 +164,8 @@ def cam_image(figure: Figure3, reply: Reply, outputs: Sequence[Output]) -> Tenso
     size = (figure.image_size, figure.image_size)
     answer = _array(reply, outputs[0], "cam_img")
     if tuple(answer.squeeze().shape) != size:
-        raise Judged(Outcome("fail", f"cam_img has shape {tuple(answer.shape)}; expected {size}"))
+        reason = f"cam_img has shape {tuple(answer.shape)}; expected {size}"
+        raise Judged(Outcome("fail", below(reason, class_map.of_shape(tuple(answer.shape), figure.map_size))))
     answer = answer.squeeze().double()
     if not answer.isfinite().all():
         raise Judged(Outcome("fail", "cam_img holds values that are not finite (NaN or infinite)"))
@@ -173,13 +177,12 @@ def picture(figure: Figure3, reply: Reply, outputs: Sequence[Output]) -> Tensor:
     answer = _array(reply, outputs[1], "img")
     wanted = (figure.image_size, figure.image_size, figure.in_channels)
     if answer.dtype != torch.uint8 or tuple(answer.shape) != wanted:
-        raise Judged(
-            Outcome(
-                "fail",
-                f"img is {answer.dtype} {tuple(answer.shape)}; expected uint8 {wanted}: times STD, plus "
-                "MEAN, times 255, rounded, with the colours in the last axis",
-            )
+        reason = (
+            f"img is {answer.dtype} {tuple(answer.shape)}; expected uint8 {wanted}: times STD, plus "
+            "MEAN, times 255, rounded, with the colours in the last axis"
         )
+        said = class_map.of_image_form(answer, figure.image_size, figure.in_channels)
+        raise Judged(Outcome("fail", below(reason, said)))
     return answer
 
 

@@ -1,11 +1,13 @@
 """Checks of `MyFConv2D` and `MyConv2D`: values, gradients, parameters."""
 
+from dataclasses import replace
+
 import torch
 from hypothesis.strategies import SearchStrategy
 
 from grader.declaration import Outcome
 from grader.bench import Bench, Judged
-from grader.checks import replies
+from grader.checks import lazy, replies
 from grader.checks.cases import all_cases
 from grader.hints.convolution import SUBJECT
 from grader.oracles.convolution import Answer, ConvolutionCase, judge
@@ -26,13 +28,16 @@ MODULE = "mytorch"
 OPERANDS = ("input", "weight", "bias")
 
 
-def function(strategy: SearchStrategy, *, parts: tuple[str, ...] = ("output",), first=()):
+def function(
+    strategy: SearchStrategy, *, parts: tuple[str, ...] = ("output",), first=(), leave_out: bool = False
+):
     """A check of `MyFConv2D` on drawn cases.
 
     Args:
         strategy: of `ConvolutionCase`.
         parts: what is judged: "output", or gradients such as "input_grad".
         first: cases that are always tried.
+        leave_out: whether arguments that have their default value are not given.
     """
 
     def answer(bench: Bench, case: ConvolutionCase, parts: tuple[str, ...]) -> Answer:
@@ -47,13 +52,15 @@ def function(strategy: SearchStrategy, *, parts: tuple[str, ...] = ("output",), 
             )
             for place, name in enumerate(given)
         ]
+        no_bias = [] if case.bias or leave_out else [Plain(None)]
+        steps = case.not_default() if leave_out else {"stride": case.stride, "padding": case.padding}
         reply = bench.ask(
             MODULE,
             Call(
                 module=MODULE,
                 name="MyFConv2D",
-                args=args if case.bias else [*args, Plain(None)],
-                kwargs={"stride": Plain(case.stride), "padding": Plain(case.padding)},
+                args=[*args, *no_bias],
+                kwargs={name: Plain(step) for name, step in steps.items()},
                 grad_outputs=[len(given)] if differentiate else [],
                 gradients=list(range(len(given))) if differentiate else [],
             ),
@@ -71,7 +78,7 @@ def function(strategy: SearchStrategy, *, parts: tuple[str, ...] = ("output",), 
         strategy,
         answer,
         judge,
-        ConvolutionCase.functional,
+        ConvolutionCase.shortest if leave_out else ConvolutionCase.functional,
         parts=parts,
         subject=SUBJECT,
         first=first,
@@ -130,6 +137,7 @@ def parameters(bench: Bench) -> Outcome:
     for bias in (True, False):
         case = ConvolutionCase(1, 3, 8, 8, 5, 3, 3, bias=bias)
         _build(bench, case)
+    _build(bench, replace(case, bias=True), unsaid=True)
     return Outcome("pass")
 
 
@@ -162,8 +170,14 @@ def initialisation(bench: Bench) -> Outcome:
     return Outcome("pass")
 
 
-def _build(bench: Bench, case: ConvolutionCase) -> dict[str, Slot]:
-    """Construct the case's layer as "layer"; role ("weight", "bias") → parameter slot."""
+def _build(bench: Bench, case: ConvolutionCase, *, unsaid: bool = False) -> dict[str, Slot]:
+    """Construct the case's layer as "layer"; role ("weight", "bias") → parameter slot.
+
+    Args:
+        bench: where the submission is.
+        case: what the layer computes.
+        unsaid: leave it to the layer whether it has a bias.
+    """
     reply = bench.ask(
         MODULE,
         Build(
@@ -174,14 +188,15 @@ def _build(bench: Bench, case: ConvolutionCase) -> dict[str, Slot]:
             kwargs={
                 "stride": Plain(case.stride),
                 "padding": Plain(case.padding),
-                "bias": Plain(case.bias),
+                **({} if unsaid else {"bias": Plain(case.bias)}),
             },
         ),
     )
     message = replies.expect(reply, Built)
     if not message.is_module:
         raise Judged(Outcome("fail", f"MyConv2D(…) made a {message.type}, not an nn.Module"))
-    return _roles(message.parameters, case)
+    shape = (1, *case.input_shape[1:])
+    return _roles(lazy.made(bench, MODULE, "layer", message.parameters, shape), case)
 
 
 def _roles(slots: list[Slot], case: ConvolutionCase) -> dict[str, Slot]:
@@ -189,6 +204,7 @@ def _roles(slots: list[Slot], case: ConvolutionCase) -> dict[str, Slot]:
     wanted = {"weight": case.weight_shape} | ({"bias": (case.out_channels,)} if case.bias else {})
     shapes = {slot.name: tuple(slot.shape) for slot in slots}
     listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items()) or "none"
+    unsaid = "; a layer has a bias unless it is told otherwise"
     roles, remaining = {}, list(slots)
     for role, shape in wanted.items():
         size = torch.Size(shape).numel()
@@ -200,7 +216,7 @@ def _roles(slots: list[Slot], case: ConvolutionCase) -> dict[str, Slot]:
                 Outcome(
                     "fail",
                     f"no parameter of shape {shape} for the {role}: found {listed} (assign "
-                    "nn.Parameter(…) to an attribute in __init__)",
+                    f"nn.Parameter(…) to an attribute in __init__{unsaid if role == 'bias' else ''})",
                 )
             )
         roles[role] = fits[0]

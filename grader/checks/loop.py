@@ -31,7 +31,8 @@ class Loop:
         std: likewise.
         augments: whether the training images are given as uint8, to be augmented and
             normalised by the loop; else they come normalised.
-        module: the file of both.
+        module: the file of the loop.
+        network_module: the file of the network; "" where that is the loop's.
     """
 
     network: str
@@ -39,6 +40,12 @@ class Loop:
     std: tuple[float, ...]
     augments: bool = False
     module: str = "train"
+    network_module: str = ""
+
+    @property
+    def built_in(self) -> str:
+        """The file of the network."""
+        return self.network_module or self.module
 
     def exists(self, bench: Bench) -> None:
         """End the check where the file has no such handle."""
@@ -94,6 +101,7 @@ class Loop:
             mean=list(self.mean),
             std=list(self.std),
             network=self.network,
+            network_module=self.built_in,
             augments=self.augments,
         )
         every = train_size == len(data.train_images)

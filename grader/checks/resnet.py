@@ -16,6 +16,7 @@ from grader.checks.resnet_parts import (
     tensor,
 )
 from grader.declaration import Outcome
+from grader.hints import below, resnet
 from grader.oracles.figure3 import Figure3, classify
 from grader.oracles.resnet_search import close, network_fault
 from grader.worker.messages import Plain
@@ -41,22 +42,23 @@ class Network:
         """The parameters are Figure 3's; a bias of a convolution is another check's matter."""
         net = build_network(bench, self.figure)
         if isinstance(net.layout, str):
-            return Outcome(
-                "fail",
-                f"{net.layout} ({net.count:,} parameters; Figure 3 has "
-                f"{self.figure.parameter_count:,})",
-            )
+            reason = f"{net.layout} ({net.count:,} parameters; Figure 3 has {self.figure.parameter_count:,})"
+            said = resnet.of_parameters(self.figure, net.shapes, net.buffers)
+            return Outcome("fail", below(reason, said))
         if net.frozen:
             listed = ", ".join(net.frozen)
-            return Outcome("fail", f"requires_grad is False: {listed} would not train")
+            reason = f"requires_grad is False: {listed} would not train"
+            return Outcome("fail", below(reason, "leave requires_grad as nn.Parameter has it, True"))
         return Outcome("pass")
 
     def no_bias(self, bench: Bench) -> Outcome:
         """No convolution has a bias: the normalisation behind it would take it away again."""
-        biases = build_network(bench, self.figure).known().biases
+        net = build_network(bench, self.figure)
+        biases = net.known().biases
         if biases:
             listed = ", ".join(f"{name} {shape}" for name, shape in biases.items())
-            return Outcome("fail", f"a bias beside a convolution: {listed}; expected bias=False")
+            reason = f"a bias beside a convolution: {listed}; expected bias=False"
+            return Outcome("fail", below(reason, resnet.of_biases(list(biases), net.shapes)))
         return Outcome("pass")
 
     def values(self, bench: Bench) -> Outcome:
@@ -69,13 +71,12 @@ class Network:
         )
         if fault == "":
             return Outcome("pass")
-        return Outcome(
-            "fail",
-            fault
-            or "the parameters fit, but the logits are not what Figure 3 computes from them: look "
+        reason = (
+            "the parameters fit, but the logits are not what Figure 3 computes from them: look "
             "at what the checks of ResidualBlock say, at the first convolution (stride 1, "
-            "normalisation, ReLU), and at the average over the whole map",
+            "normalisation, ReLU), and at the average over the whole map"
         )
+        return Outcome("fail", below(reason, fault or ""))
 
     def embed(self, bench: Bench) -> Outcome:
         """`return_embed=True` adds the map that the classifier sees."""
@@ -92,20 +93,23 @@ class Network:
                 value.type if shape is None else str(shape)
                 for value, shape in zip(found, shapes, strict=True)
             )
-            return Outcome(
-                "fail",
+            reason = (
                 f"return_embed=True on {BATCH} images returned {listed or 'nothing'}; expected logits "
-                f"{wanted[0]} and the last feature map as it is before the pooling, {wanted[1]}",
+                f"{wanted[0]} and the last feature map as it is before the pooling, {wanted[1]}"
             )
+            tensors = [reply.arrays[value.index] for value in found if value.index is not None]
+            said = resnet.of_embedding(self.figure, tensors, plain, numbers.linear)
+            return Outcome("fail", below(reason, said))
         again, features = (reply.arrays[found[shapes.index(shape)].index] for shape in wanted)
         if not close(again, plain.double()):
             return Outcome("fail", "return_embed=True changes the logits")
         if not close(again, classify(features.double(), *numbers.linear)):
-            return Outcome(
-                "fail",
+            reason = (
                 "the average of the returned map through the linear layer is not the logits; "
-                "expected the very map that is pooled, after the last block's ReLU",
+                "expected the very map that is pooled, after the last block's ReLU"
             )
+            said = resnet.of_embedding(self.figure, [again, features], again, numbers.linear)
+            return Outcome("fail", below(reason, said))
         return Outcome("pass")
 
     def _prepared(self, bench: Bench, purpose: str) -> tuple[Candidate, Numbers]:

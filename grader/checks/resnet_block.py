@@ -17,7 +17,9 @@ from grader.checks.resnet_parts import (
     tensor,
 )
 from grader.declaration import Outcome
-from grader.oracles.figure3 import Figure3, block_convolutions
+from grader.hints import below
+from grader.hints.asking import WRITES
+from grader.oracles.figure3 import RIGHT, Figure3, block_convolutions
 from grader.oracles.resnet_search import block_form, is_shortcut
 
 # Narrow, so that it is quick; the image is no square, so that height and width are told apart.
@@ -60,11 +62,14 @@ class Block:
             others = [norm for other, norm in enumerate(numbers.norms) if other != place or not norms]
             if is_shortcut(x.double(), numbers.weights[2], others, STRIDE, answer):
                 return Outcome("pass")
-        return Outcome(
-            "fail",
+        reason = (
             "with the branch's last normalisation set to 0, the block is not "
-            "ReLU(BN(Conv1×1(x))): add the shortcut to the branch, then apply the ReLU",
+            "ReLU(BN(Conv1×1(x))): add the shortcut to the branch, then apply the ReLU"
         )
+        give_numbers(bench, block, "shortcut")
+        answer = tensor(forward(bench, block, x), "output", SMALLER)
+        found = block_form(x.double(), numbers.weights, numbers.norms, STRIDE, answer)
+        return Outcome("fail", below(reason, found[1] if found else ""))
 
     def values(self, bench: Bench) -> Outcome:
         """ReLU(BN(Conv(ReLU(BN(Conv(x))))) + BN(Conv1×1(x))), in evaluation mode."""
@@ -72,16 +77,17 @@ class Block:
         reply = forward(bench, block, x)
         answer = tensor(reply, "output", SMALLER)
         if replies.result(reply).changed_inputs:
-            return Outcome("fail", "the block changes its input in place")
+            return Outcome("fail", below("the block changes its input in place", WRITES))
         found = block_form(x.double(), numbers.weights, numbers.norms, STRIDE, answer)
-        if found is None:
-            return Outcome(
-                "fail",
-                "its output is not what its parameters give in Figure 3's order: "
-                "ReLU(BN(Conv(ReLU(BN(Conv(x))))) + BN(Conv1×1(x))); look at padding, strides "
-                "and the order of the layers",
-            )
-        return Outcome("fail", found[1]) if found[1] else Outcome("pass")
+        form, fault = found or (None, "")
+        if form == RIGHT:
+            return Outcome("pass")
+        reason = (
+            "its output is not what its parameters give in Figure 3's order: "
+            "ReLU(BN(Conv(ReLU(BN(Conv(x))))) + BN(Conv1×1(x))); look at padding, strides "
+            "and the order of the layers"
+        )
+        return Outcome("fail", below(reason, fault))
 
     def _build(self, bench: Bench, in_channels: int, out_channels: int, stride: int) -> Candidate:
         kernel = self.figure.kernel_size

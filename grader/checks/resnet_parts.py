@@ -43,6 +43,7 @@ class Candidate:
         convolutions: shapes of the weights that it should have.
         linear: shapes of the linear layer's weight and bias; empty without one.
         slots: its parameters, as registered.
+        buffers: name → shape, as registered.
         layout: which parameter is which, or why that cannot be told.
     """
 
@@ -50,7 +51,13 @@ class Candidate:
     convolutions: Sequence[tuple[int, ...]]
     linear: Sequence[tuple[int, ...]]
     slots: Sequence[Slot]
+    buffers: dict[str, tuple[int, ...]]
     layout: Layout | str
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name → shape of its parameters, as registered."""
+        return _shapes(self.slots)
 
     @property
     def count(self) -> int:
@@ -90,9 +97,10 @@ def build(
     built = replies.expect(bench.ask(MODULE, request), Built)
     if not built.is_module:
         raise Judged(Outcome("fail", f"{name}(…) made a {built.type}, not an nn.Module"))
-    layout = read(convolutions, linear, _shapes(built.parameters), _shapes(built.buffers))
+    buffers = _shapes(built.buffers)
+    layout = read(convolutions, linear, _shapes(built.parameters), buffers)
     head = [linear, linear[:1]] if linear else []
-    return Candidate(name, convolutions, head, built.parameters, layout)
+    return Candidate(name, convolutions, head, built.parameters, buffers, layout)
 
 
 def give_numbers(bench: Bench, candidate: Candidate, purpose: str) -> Numbers:

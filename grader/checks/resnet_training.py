@@ -23,13 +23,21 @@ from grader.checks.resnet_parts import (
     statistics,
 )
 from grader.declaration import Outcome
-from grader.hints import initialisation
+from grader.hints import below, initialisation, resnet
 from grader.oracles.figure3 import Figure3
 from grader.oracles.initialisation import he_fault
 from grader.oracles.resnet_search import TOLERANCE, close
 from grader.worker.messages import Forward, GetParameters, Named, Parameters
 
 LARGEST_BIAS = 0.1  # "a small constant such as 0.01"
+REPEATS = 7  # who flips all images or none, each with probability ½, is not seen once in 2⁷ runs
+RANDOM = (
+    "something is random there; draw in training mode only: F.dropout takes training=self.training, and augmentation "
+    "belongs into train"
+)
+NEVER = "in training mode your network computes what it computes in evaluation mode: its normalisations stay in that"
+SOME = "others move in the same pass: these normalisations are not used in it, or their momentum is 0"
+SEEDED = "every number is the same: a seed is set, or constants are, where a network is built or initialised"
 
 
 @dataclass(frozen=True)
@@ -48,13 +56,18 @@ class Training:
             return Outcome("fail", "the network keeps no running mean and variance")
 
         together = logits(bench, self.figure, net, images)
+        for _ in range(REPEATS):
+            if not close(logits(bench, self.figure, net, images), together.double()):
+                reason = "in evaluation mode the same images get other logits when they come again"
+                return Outcome("fail", below(reason, RANDOM))
         alone = logits(bench, self.figure, net, images[:1])
         if not close(alone, together[:1].double()):
-            return Outcome(
-                "fail",
+            reason = (
                 "in evaluation mode an image's logits depend on the images beside it; expected "
-                "running statistics there, and nothing random",
+                "running statistics there"
             )
+            trained = logits(bench, self.figure, net, images, train=True)
+            return Outcome("fail", below(reason, resnet.of_modes(together, trained)))
         if moved := _moved(before, statistics(bench, net)):
             return Outcome("fail", f"evaluation changes {moved[0]}; only training may")
 
@@ -62,14 +75,26 @@ class Training:
         after = statistics(bench, net)
         still = sorted(set(before) - set(_moved(before, after)))
         if still:
-            return Outcome("fail", f"a pass in training mode leaves {', '.join(still)} as it was")
-        put(bench, net, {name: 2 * value.float() + 1 for name, value in before.items()})
+            reason = f"a pass in training mode leaves {', '.join(still)} as it was"
+            moving = len(still) < len(before)
+            said = SOME if moving else NEVER if resnet.of_modes(trained, together) else ""
+            return Outcome("fail", below(reason, said))
+        elsewhere = {name: 2 * value.float() + 1 for name, value in before.items()}
+        put(bench, net, elsewhere)
         again = logits(bench, self.figure, net, images, train=True)
         if not close(again, trained.double()):
             return Outcome(
                 "fail",
                 "in training mode the logits depend on the running statistics; expected those "
                 "of the batch, and nothing random",
+            )
+        once = statistics(bench, net)
+        logits(bench, self.figure, net, images, train=True)
+        if away := _leaving(elsewhere, once, statistics(bench, net)):
+            return Outcome(
+                "fail",
+                f"{away[0]} moves farther with every pass over the same images in training mode; expected it to "
+                "approach the batch's statistics, with a momentum from 0 to 1",
             )
         if numbers is None:
             return Outcome("pass")
@@ -97,7 +122,9 @@ class Training:
             if index is None or not reply.arrays[index].any()
         ]
         if idle:
-            return Outcome("fail", f"no gradient reaches {', '.join(idle)}")
+            arrived = {name: None if indices[name] is None else reply.arrays[indices[name]] for name in idle}
+            reason = f"no gradient reaches {', '.join(idle)}"
+            return Outcome("fail", below(reason, resnet.of_idle(idle, net.frozen, arrived)))
         wild = [name for name, index in indices.items() if not reply.arrays[index].isfinite().all()]
         if wild:
             return Outcome("fail", f"the gradient is not finite: {', '.join(wild)}")
@@ -112,11 +139,11 @@ class Training:
         if not drawn[0] or drawn[0].keys() != drawn[1].keys():
             return Outcome("fail", "expected the weights of convolutions and a linear layer")
         if fault := he_fault(drawn[0]):
-            said = initialisation.hint(drawn[0])
-            return Outcome("fail", f"{fault}\n  hint: {said}" if said else fault)
+            return Outcome("fail", below(fault, initialisation.hint(drawn[0])))
         same = [name for name in drawn[0] if torch.equal(drawn[0][name], drawn[1][name])]
         if same:
-            return Outcome("fail", f"two networks begin with the same numbers in {same[0]}")
+            reason = f"two networks begin with the same numbers in {same[0]}"
+            return Outcome("fail", below(reason, SEEDED if len(same) == len(drawn[0]) else ""))
         return Outcome("pass")
 
     def linear_bias(self, bench: Bench) -> Outcome:
@@ -153,6 +180,14 @@ class Training:
 def _numbers_if_known(bench: Bench, net: Candidate, purpose: str) -> Numbers | None:
     """The grader's numbers where it is known what is which; a network without stays as it began."""
     return None if isinstance(net.layout, str) else give_numbers(bench, net, purpose)
+
+
+def _leaving(
+    first: dict[str, torch.Tensor], second: dict[str, torch.Tensor], third: dict[str, torch.Tensor]
+) -> list[str]:
+    """What took a longer step the second time. With momentum m and the same batch it is 1 − m times the first."""
+    steps = {name: (second[name] - first[name], third[name] - second[name]) for name in second}
+    return sorted(name for name, (one, other) in steps.items() if other.norm() > 1.01 * one.norm() + 1e-4)
 
 
 def _moved(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> list[str]:

@@ -3,6 +3,8 @@
 from grader.bench import Bench, Judged
 from grader.checks.loop import Loop, reporting_fault
 from grader.declaration import Outcome
+from grader.hints import below
+from grader.hints.training import of_curve, of_reports
 from grader.result import Training
 from grader.worker import WorkerFailure
 
@@ -46,7 +48,7 @@ def runs(epochs: int, required: float):
             raise
         fault = reporting_fault(measured, bench.epochs)
         if fault:
-            return Outcome("fail", fault)
+            return Outcome("fail", below(fault, of_reports(measured, bench.epochs)))
         return Outcome("pass", f"{len(measured.epochs)} epochs in {measured.seconds:.0f} s")
 
     return run
@@ -54,10 +56,11 @@ def runs(epochs: int, required: float):
 
 def loss_falls(bench: Bench) -> Outcome:
     """The loss on training images is lower after the last epoch than after the first."""
-    epochs = _measured(bench).epochs
+    measured = _measured(bench)
+    epochs = measured.epochs
     first, last = epochs[0].train_loss, epochs[-1].train_loss
     curve = f"training loss {first:.4f} after epoch 1, {last:.4f} after epoch {epochs[-1].epoch}"
-    return Outcome("pass" if last < first else "fail", curve)
+    return Outcome("pass", curve) if last < first else Outcome("fail", below(curve, of_curve(measured)))
 
 
 def reaches(required: float):
@@ -70,7 +73,9 @@ def reaches(required: float):
             f"{accuracy:.2%} of {measured.val_size:,} validation images ({bench.data().source}), "
             f"{required:.0%} asked for"
         )
-        return Outcome("pass" if accuracy >= required else "fail", said)
+        if accuracy >= required:
+            return Outcome("pass", said)
+        return Outcome("fail", below(said, of_curve(measured)))
 
     return run
 

@@ -1,4 +1,4 @@
-"""Exhibits of deliverable 4: curves of the training behind a checkpoint, and of the grader's own trial.
+"""Exhibits of a trained network: curves of the training behind a checkpoint, and of the grader's own trial.
 
 Where the grader trains the network itself, its curves are in the result already.
 """
@@ -16,7 +16,6 @@ from grader.exhibits.curves import curves_of
 from grader.exhibits.kinds import Curve, Curves, Exhibit, Missing
 from grader.result import Training
 
-RECORD = "record.json"  # beside the checkpoint
 LARGEST = 1 << 20  # bytes; 30 epochs take five thousand
 
 Loss = Annotated[float, msgspec.Meta(ge=0)]
@@ -57,20 +56,20 @@ def trial(bench: Bench) -> list[Exhibit]:
 
 
 def record(bench: Bench) -> list[Exhibit]:
-    """The curve of the training that made the checkpoint, in the submission's own words."""
+    """The curve of the training that made the checkpoint, in the submission's own words: NAME.json of NAME.safetensors."""
     if bench.whole_training:
         return []
     title = "The training of the checkpoint"
     weights = bench.weights()
-    path = weights.parent / RECORD
+    path = weights.with_suffix(".json")
     if path.is_symlink() or not path.is_file():
-        return [Missing(title, f"there is no {RECORD} beside {weights.name}; --train measures a whole training")]
+        return [Missing(title, f"there is no {path.name} beside {weights.name}; --train measures a whole training")]
     try:
         said = _read(path)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
-        return [Missing(title, f"{RECORD}: {error}")]
+        return [Missing(title, f"{path.name}: {error}")]
     same = said.weights.sha256 == hashlib.sha256(weights.read_bytes()).hexdigest()
-    note = f"From {RECORD}, {len(said.curve)} epochs; " + (
+    note = f"From {path.name}, {len(said.curve)} epochs; " + (
         f"it names {weights.name} by its digest." if same else f"its digest is not that of {weights.name}."
     )
     curves = [

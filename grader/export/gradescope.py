@@ -25,13 +25,13 @@ TEMPLATES = Path(__file__).parent / "templates"
 LARGEST = 100_000_000  # bytes; Gradescope takes 100 MB
 SPARE_SECONDS = 30  # to write the result before Gradescope ends the container
 EXECUTABLE = ("setup.sh", "run_autograder")
-ATTACKS = 6  # the deliverable that attacks HW3's own models; nobody publishes these, so setup.sh could not fetch them
 # What Python, numba and a write that was cut short leave behind.
 LEFTOVERS = re.compile(r"(^|/)(__pycache__|\.[^/]+|[^/]*\.(pyc|nbi|nbc|partial))(/|$)")
-# Parts of the grader that make something from the reference, or that only the command line needs.
-LEFT_OUT = ("grader/handout/", "grader/stubs.py", "grader/markers.py", "grader/command_line.py", "grader/__main__.py",
+# Parts of the grader that make something from the reference, hold solutions, or only serve the command line.
+LEFT_OUT = ("grader/handout/", "grader/stubs.py", "grader/markers.py", "grader/text_markers.py",
+            "grader/command_line.py", "grader/__main__.py",
             "grader/export/gradescope.py", "grader/export/command.py", "grader/export/templates/",
-            "grader/classroom/similarity.py")  # fmt: skip
+            "grader/classroom/similarity.py", "grader/regrade/", "grader/selfcheck/", "grader/watch/")  # fmt: skip
 
 
 class ExportError(ValueError):
@@ -76,7 +76,8 @@ def collect(
     if settings.data == "synthetic":
         sets = [REAL[name].spec.standin for name in sets]
     stores = sets if with_data else []
-    if settings.data == "real" and any(deliverable.number == ATTACKS for deliverable in chosen):
+    if settings.data == "real" and any(deliverable.attacks for deliverable in chosen):
+        # Nobody publishes HW3's models A and B, so setup.sh could not fetch them.
         stores = [*stores, MODELS]
     for name in stores:
         files |= _store(data, name)
@@ -125,7 +126,7 @@ def _found(root: Path, pattern: str) -> dict[str, bytes]:
     found = {}
     for path in root.glob(pattern):
         name = path.relative_to(root).as_posix()
-        if path.is_file() and not LEFTOVERS.search(name) and name not in WITHHELD and not name.startswith(LEFT_OUT):
+        if path.is_file() and not LEFTOVERS.search(name) and not name.startswith((*WITHHELD, *LEFT_OUT)):
             found[name] = path.read_bytes()
     if not found:
         raise ExportError(f"{root / pattern}: expected files of this project, found none")

@@ -25,6 +25,7 @@ from grader.assignments import ASSIGNMENTS
 from grader.classroom.intake import unpack
 from grader.classroom.jobs import Progress
 from grader.classroom.members import Unreadable, is_archive
+from grader.conditions import file_digest
 from grader.declaration import Assignment, Deliverable
 from grader.digest import versions
 from grader.export import container
@@ -33,8 +34,8 @@ from grader.export.settings import Settings, read
 from grader.export.stem import Stem
 from grader.report import gradescope
 from grader.result import CheckResult, DeliverableResult, Result
-from grader.runner import Options, grade
-from grader.submission import Submission, SubmissionError, find
+from grader.runner import Options, grade, locate
+from grader.submission import Submission, SubmissionError
 from grader.worker import Isolation, IsolationError, Limits, Worker
 from grader.worker.isolation import choose
 
@@ -100,7 +101,7 @@ class _Run:
         torch.set_num_threads(threads)
         with tempfile.TemporaryDirectory(prefix="chalkbench-") as folder:
             place = _unpacked(self._root / "submission", Path(folder))
-            submission = _find(self._assignment, place)
+            submission = locate(self._assignment, str(place))
             seed = _seed(self._settings, self._assignment, submission)
             with _worker(isolation, stem, threads) as worker:
                 for deliverable in self._deliverables:
@@ -125,8 +126,9 @@ class _Run:
         with tempfile.TemporaryDirectory(prefix="chalkbench-") as folder:
             (path,) = gradescope.write(result, Path(folder, "results.json"))
             content = json.loads(path.read_bytes())
-        for test in content["tests"]:
-            test["visibility"] = self._settings.visibility_of(test["tags"][-1])
+        checks = [check for deliverable in result.deliverables for check in deliverable.checks]
+        for test, check in zip(content["tests"], checks, strict=True):  # a hidden one's tags do not tell its id
+            test["visibility"] = self._settings.visibility_of(check.id)
         if not self._settings.leaderboard:
             del content["leaderboard"]
         if note:
@@ -135,6 +137,9 @@ class _Run:
 
     def _add(self, result: Result) -> None:
         (graded,) = result.deliverables
+        for check in graded.checks:
+            if check.hidden and check.reason:  # results.json does not have it
+                _say(f"{check.id}: {check.verdict}: {check.reason}")
         merged = [graded if old.number == graded.number else old for old in self._result.deliverables]
         # Deliverables without data say nothing about it.
         data = self._result if result.data == "none" else result
@@ -194,13 +199,6 @@ def _unpacked(given: Path, folder: Path) -> Path:
     return folder
 
 
-def _find(assignment: Assignment, place: Path) -> Submission:
-    folders: dict[str, tuple[str, ...]] = {}
-    for deliverable in assignment.deliverables:
-        folders[deliverable.folder] = folders.get(deliverable.folder, ()) + deliverable.files
-    return find(str(place), assignment=assignment.name, folders=folders)
-
-
 def _seed(settings: Settings, assignment: Assignment, submission: Submission) -> int:
     """Fresh, or from the course's secret and all files that a grade depends on: the same again for the same files."""
     if not settings.secret:
@@ -209,12 +207,16 @@ def _seed(settings: Settings, assignment: Assignment, submission: Submission) ->
     for deliverable in assignment.deliverables:
         for path in submission.weights(deliverable.folder, deliverable.weights) if deliverable.weights else ():
             said.update(hashlib.sha256(path.read_bytes()).digest())
+        documents = [submission.document(deliverable.folder, name) for name in deliverable.documents]
+        for path in filter(None, documents):
+            said.update(file_digest(path).encode())
     return int.from_bytes(said.digest()[:8], "big") >> 11  # exact in JSON
 
 
 def _ungraded(deliverable: Deliverable, reason: str) -> DeliverableResult:
     checks = [
-        CheckResult(check.id, check.title, check.points, 0.0, "not-run", reason, 0.0) for check in deliverable.checks
+        CheckResult(check.id, check.title, check.points, 0.0, "not-run", reason, 0.0, hidden=check.hidden)
+        for check in deliverable.checks
     ]
     return DeliverableResult(deliverable.number, deliverable.title, checks)
 

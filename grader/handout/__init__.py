@@ -34,7 +34,8 @@ SHARED = (
 )
 
 # The course's own measurements and models: trainings, and an attack, like those that students are to write.
-WITHHELD = frozenset({"data_scripts/measure_standin.py", "data_scripts/train_targets.py"})
+# The self-check's folder holds correct submissions, to make faults in.
+WITHHELD = ("data_scripts/measure_standin.py", "data_scripts/train_targets.py", "grader/selfcheck/")
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,16 @@ class Assignment:
     """What is handed out for one assignment beside `SHARED`."""
 
     stubs: str  # folder below student/; its content lies at the top of the hand-out
+    folders: str  # what that content is called
     tests: tuple[str, ...]  # globs below the repository
+    example: str  # of these, for whoever wants only a part of them
     data: str  # data sets that `make check` fetches first, as data_scripts names them
 
 
 ASSIGNMENTS = {
     "hw3": Assignment(
         stubs="hw3",
+        folders="deliverable…",
         tests=(
             "tests/deliverable1/**/*",
             "tests/deliverable2/**/*",
@@ -57,7 +61,15 @@ ASSIGNMENTS = {
             "tests/deliverable5/**/*",
             "tests/deliverable6/**/*",
         ),
+        example="tests/deliverable1",
         data="mnist",
+    ),
+    "eee7331-a1": Assignment(
+        stubs="eee7331/assignment1",
+        folders="question1",
+        tests=("tests/eee7331/**/*",),
+        example="tests/eee7331",
+        data="cifar10",
     ),
 }
 
@@ -102,7 +114,9 @@ def collect(name: str, root: Path = ROOT) -> dict[str, bytes]:
         files |= found
     for template in ("Makefile", "README.md"):
         text = (TEMPLATES / template).read_text(encoding="utf-8")
-        text = text.replace("@assignment@", name).replace("@data@", assignment.data)
+        marks = {"assignment": name, "data": assignment.data, "folders": assignment.folders, "example": assignment.example}
+        for mark, value in marks.items():
+            text = text.replace(f"@{mark}@", value)
         files[template] = text.encode()
     project = (root / "pyproject.toml").read_text(encoding="utf-8")
     files["pyproject.toml"] = _student_project(project, name).encode()
@@ -180,7 +194,7 @@ def _find(pattern: str, root: Path) -> dict[str, bytes]:
         name = path.relative_to(root).as_posix()
         # A hidden file is handed out only where it is named itself (.gitignore).
         leftover = name != pattern and _LEFTOVERS.search(name)
-        if path.is_file() and not leftover and name not in WITHHELD:
+        if path.is_file() and not leftover and not name.startswith(WITHHELD):
             found[name] = path.read_bytes()
     return found
 

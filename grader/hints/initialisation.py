@@ -34,12 +34,16 @@ def hint(weights: Mapping[str, Tensor]) -> str:
         weights: name → weight, as `grader.oracles.initialisation.he_fault` takes them.
     """
     share = FALSE_ALARM / len(weights)
+    refused = {name: weight for name, weight in weights.items() if he_fault({name: weight}, false_alarm=share)}
+    if refused and all((weight == weight.flatten()[0]).all() for weight in refused.values()):
+        return "all numbers of a weight are the same: draw them"
+    if refused and all((weight >= 0).all() for weight in refused.values()):
+        return "no number is below 0: He's distributions are symmetric about it"
     said = None
-    for name, weight in weights.items():
-        if he_fault({name: weight}, false_alarm=share):
-            squares = (weight.double() ** 2).sum().item()
-            low, high = square_sum_interval(weight.numel(), share)
-            variances = _named(tuple(weight.shape))
-            fitting = {text for text, variance in variances.items() if low <= squares / variance <= high}
-            said = fitting if said is None else said & fitting
+    for weight in refused.values():
+        squares = (weight.double() ** 2).sum().item()
+        low, high = square_sum_interval(weight.numel(), share)
+        variances = _named(tuple(weight.shape))
+        fitting = {text for text, variance in variances.items() if low <= squares / variance <= high}
+        said = fitting if said is None else said & fitting
     return f"the variance is a known one: {said.pop()}" if said and len(said) == 1 else ""

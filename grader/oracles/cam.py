@@ -1,4 +1,4 @@
-"""Class activation maps in float64: the map itself, every usual way to enlarge it, known faults.
+"""Class activation maps in float64: the map itself, and every usual way to enlarge it.
 
 Whoever writes `cam` chooses how the few places of a feature map become the pixels of an image. All
 usual ways are linear and treat rows and columns alike: `large = A · small · Aᵀ` with a matrix A per
@@ -7,7 +7,7 @@ way. So an answer is right if one of the matrices gives it, up to a factor above
 Reference: Zhou et al., Learning Deep Features for Discriminative Localization, CVPR 2016, eq. 2.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -193,9 +193,6 @@ class Scene:
             return ""
         if constant(answer):
             return CONSTANT
-        for small, said in self._faults(image):
-            if agrees(answer, small):
-                return said
         likely = enlarged(truth, len(answer))[list(UPSAMPLING).index("bilinear")]
         alike = torch.corrcoef(torch.stack([answer.double().flatten(), likely.flatten()]))[0, 1].item()
         if alike >= NEAR:
@@ -208,26 +205,3 @@ class Scene:
             f"this is not the map of class {int(self.predicted[image])}, which the network predicts: "
             f"its correlation with that is {alike:.2f}; expected Σ_c weight[class, c] · features[c]"
         )
-
-    def _faults(self, image: int) -> Iterator[tuple[Tensor, str]]:
-        features, predicted = self.features[image], int(self.predicted[image])
-        truth = self.map(image)
-        yield truth.T, "height and width of the map are swapped"
-        yield -truth, "the map is negative: dark where it should be bright"
-        yield truth.relu(), (
-            "what speaks against the class is cut off (a ReLU, as in Grad-CAM); a class activation "
-            "map is the sum itself"
-        )
-        yield features.sum(0), (
-            "the features are added up without the linear layer's weights of the predicted class"
-        )
-        for label in range(len(self.weight)):
-            if label != predicted:
-                yield self.map(image, label), (
-                    f"this is the map of class {label}; the network predicts class {predicted}, "
-                    "whatever the label says"
-                )
-        for other in range(len(self.features)):
-            if other != image:
-                for label in {int(self.predicted[other]), predicted}:
-                    yield self.map(other, label), f"this is the map of image {other}, where idx is {image}"

@@ -67,6 +67,18 @@ class ConvolutionCase:
         )
         return call + self._kind()
 
+    def shortest(self, name: str = "MyFConv2D") -> str:
+        """The call without the arguments that have their default value."""
+        given = [f"torch.randn{self.input_shape}", f"torch.randn{self.weight_shape}"]
+        given += [f"torch.randn({self.out_channels})"] * self.bias
+        given += [f"{key}={value}" for key, value in self.not_default().items()]
+        return f"{name}({', '.join(given)})" + self._kind()
+
+    def not_default(self) -> dict[str, int]:
+        """Stride and padding, where they are not what `MyFConv2D` takes without them."""
+        stride = {"stride": self.stride} if self.stride != 1 else {}
+        return stride | ({"padding": self.padding} if self.padding else {})
+
     def module(self, name: str = "MyConv2D") -> str:
         """The same case through the Module."""
         call = (
@@ -145,7 +157,10 @@ def judge(case: ConvolutionCase, answer: Answer, parts: tuple[str, ...]) -> str 
     truth = expected(case, gradients=parts != ("output",))
     for part in parts:
         if part in truth:
-            found = mismatch(names[part], getattr(answer, part), truth[part])
+            given = getattr(answer, part)
+            if given is None and part != "output" and not truth[part].value.any():
+                continue  # where no window meets the image, loops that skip the padding never touch it
+            found = mismatch(names[part], given, truth[part])
             if found:
                 return found
     return None

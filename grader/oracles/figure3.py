@@ -116,6 +116,11 @@ class BlockForm:
     shortcut_relu: bool = False
     final_relu: bool = True  # after the sum
     added: bool = True  # whether the shortcut is added at all
+    relu_first: bool = False  # before the first normalisation in place of after it
+    inner_norm: bool = True
+    branch_norm: bool = True
+    shortcut_norm: bool = True
+    shared_norm: bool = False  # the branch's first normalisation again, in place of its second
 
 
 RIGHT = BlockForm()
@@ -138,6 +143,14 @@ BLOCK_FAULTS: tuple[tuple[BlockForm, str], ...] = (
         "the second convolution has the stride; Figure 3 gives it to the first",
     ),
     (BlockForm(added=False), "the shortcut is not added"),
+    (
+        BlockForm(relu_first=True),
+        "the ReLU between the two convolutions comes before the normalisation; it belongs after it",
+    ),
+    (BlockForm(inner_norm=False), "the normalisation of the first convolution is missing"),
+    (BlockForm(branch_norm=False), "the normalisation of the second convolution is missing"),
+    (BlockForm(shortcut_norm=False), "the normalisation of the shortcut is missing"),
+    (BlockForm(shared_norm=True), "both convolutions of the branch use the same normalisation; each has its own"),
 )
 
 
@@ -163,12 +176,16 @@ def residual_block(
     first, second, across = weights
     padding = first.shape[-1] // 2
     strides = (stride, 1) if form.downsample == "first" else (1, stride)
-    y = norms[0](F.conv2d(x, first, stride=strides[0], padding=padding))
-    y = F.relu(y) if form.inner_relu else y
-    y = norms[1](F.conv2d(y, second, stride=strides[1], padding=padding))
+    y = F.conv2d(x, first, stride=strides[0], padding=padding)
+    y = F.relu(y) if form.relu_first else y
+    y = norms[0](y) if form.inner_norm else y
+    y = F.relu(y) if form.inner_relu and not form.relu_first else y
+    y = F.conv2d(y, second, stride=strides[1], padding=padding)
+    y = norms[0 if form.shared_norm else 1](y) if form.branch_norm else y
     y = F.relu(y) if form.branch_relu else y
     if form.added:
-        beside = norms[2](F.conv2d(x, across, stride=stride))
+        beside = F.conv2d(x, across, stride=stride)
+        beside = norms[2](beside) if form.shortcut_norm else beside
         y = y + (F.relu(beside) if form.shortcut_relu else beside)
     return F.relu(y) if form.final_relu else y
 
@@ -176,6 +193,36 @@ def residual_block(
 def stem(images: Tensor, weight: Tensor, norm: Norm) -> Tensor:
     """The layers before the first block: (N, 3, S, S) → (N, stem, S, S)."""
     return F.relu(norm(F.conv2d(images, weight, padding=weight.shape[-1] // 2)))
+
+
+Stem = Callable[[Tensor, Tensor, Norm], Tensor]
+
+STEM_FAULTS: tuple[tuple[Stem, str], ...] = (
+    (
+        lambda images, weight, norm: norm(F.conv2d(images, weight, padding=weight.shape[-1] // 2)),
+        "the ReLU after the first convolution is missing",
+    ),
+    (
+        lambda images, weight, norm: F.relu(F.conv2d(images, weight, padding=weight.shape[-1] // 2)),
+        "the normalisation of the first convolution is missing",
+    ),
+    (
+        lambda images, weight, norm: norm(F.relu(F.conv2d(images, weight, padding=weight.shape[-1] // 2))),
+        "the ReLU after the first convolution comes before the normalisation; it belongs after it",
+    ),
+    (
+        lambda images, weight, norm: stem(images, weight, norm)[:, :, ::2, ::2],
+        "the first convolution has a stride of 2; Figure 3's has 1",
+    ),
+    (
+        lambda images, weight, norm: F.max_pool2d(stem(images, weight, norm), 3, 2, 1),
+        "max-pooling follows the first convolution; in Figure 3 the first block does",
+    ),
+    (
+        lambda images, weight, norm: stem(images.mT, weight, norm),
+        "the images are transposed: their height and width are swapped",
+    ),
+)
 
 
 def classify(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -199,4 +246,16 @@ HEAD_FAULTS: tuple[tuple[Head, str], ...] = (
         "a log-softmax was added; cross-entropy has it already",
     ),
     (lambda *head: F.relu(classify(*head)), "a ReLU was added after the linear layer"),
+    (
+        lambda features, weight, bias: F.linear(features.sum((2, 3)), weight, bias),
+        "the last feature map is added up; Figure 3 averages it",
+    ),
+    (
+        lambda features, weight, bias: F.linear(features[:, :, 0, 0], weight, bias),
+        "the first place of the last feature map is taken; Figure 3 averages all",
+    ),
+    (
+        lambda features, weight, bias: F.linear(features.mean((2, 3)), weight),
+        "the linear layer's bias is missing",
+    ),
 )

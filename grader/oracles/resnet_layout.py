@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from grader.oracles.figure1 import same_role
+from grader.oracles.plain_layout import same_role
 
 Shapes = dict[str, tuple[int, ...]]
 

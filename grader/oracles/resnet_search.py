@@ -16,9 +16,12 @@ from grader.oracles.figure3 import (
     BLOCK_FAULTS,
     HEAD_FAULTS,
     RIGHT,
+    STEM_FAULTS,
     BlockForm,
     Figure3,
+    Head,
     Norm,
+    Stem,
     classify,
     residual_block,
     stem,
@@ -88,14 +91,24 @@ def network_fault(
         taken = [place for place, norm in enumerate(waiting) if len(norm.scale) == channels]
         return [waiting.pop(place) for place in reversed(taken[:count])]
 
-    features = stem(image, weights[0], *take(figure.stem, 1))
-    for place, (channels, stride) in enumerate(figure.blocks):
-        kernels = weights[1 + 3 * place : 4 + 3 * place]
-        features = _all_arrangements(features, kernels, take(channels, 3), stride)
-    for head, fault in ((classify, ""), *HEAD_FAULTS):
-        if any(close(answer, logits[None]) for logits in head(features, *linear)):
-            return fault
-    return None
+    first = take(figure.stem, 1)
+    of_blocks = [take(channels, 3) for channels, _ in figure.blocks]
+
+    def explained(start: Stem, heads: Sequence[tuple[Head, str]]) -> str | None:
+        features = start(image, weights[0], *first)
+        for place, (_, stride) in enumerate(figure.blocks):
+            kernels = weights[1 + 3 * place : 4 + 3 * place]
+            features = _all_arrangements(features, kernels, of_blocks[place], stride)
+        for head, fault in heads:
+            if any(close(answer, logits[None]) for logits in head(features, *linear)):
+                return fault
+        return None
+
+    found = explained(stem, ((classify, ""), *HEAD_FAULTS))
+    for start, fault in STEM_FAULTS:
+        if found is None:
+            found = explained(start, ((classify, fault),))
+    return found
 
 
 def _all_arrangements(

@@ -10,7 +10,7 @@ import msgspec
 from data_scripts import load, machine
 from data_scripts.hw3_models import load_models
 from grader.assignments import ASSIGNMENTS
-from grader.conditions import checkpoints, conditions
+from grader.conditions import beside_code, conditions
 from grader.declaration import Assignment, Budget
 from grader.digest import versions
 from grader.regrade.causes import MACHINE, Cause, causes
@@ -93,7 +93,7 @@ def not_the_same(result: Result, options: Options, place: Place) -> list[Cause]:
     sets = [load(name, **wanted) for name in dict.fromkeys(d.data for d in chosen) if name]
     stand_ins = _stand_ins(assignment, result.conditions, options)
     models = load_models(**wanted).digest if result.conditions.models else ""
-    files = submission.files | checkpoints(submission, chosen)
+    files = submission.files | beside_code(submission, chosen)
     now = msgspec.structs.replace(
         result,
         digest=submission.digest,

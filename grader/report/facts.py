@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from grader.assignments import ASSIGNMENTS
 from grader.report.terminal import ISOLATION
 from grader.result import DeliverableResult, Result
 
@@ -31,21 +32,20 @@ def conditions(result: Result) -> dict[str, str]:
     isolation = result.isolation
     if isolation in ISOLATION:
         isolation += f": {ISOLATION[isolation]}"
+    assignment = ASSIGNMENTS.get(result.assignment)
     source = "no data set was needed" if result.data == "none" else f"{result.data}: {result.data_source}"
     rows = {
         "submission": result.submission,
         "digest of its files": f"SHA-256 {result.digest}",
         "data": source,
         "digest of the data": result.data_digest,
-        "validation": "HW3 validates on the test set; nothing was selected by these numbers",
+        "accuracies": assignment.remark if assignment else "",
         "seed": f"{result.seed} (the same draws again: --seed {result.seed})",
         "isolation": isolation,
         "time": f"{result.seconds:.1f} s, started {result.started}",
         "versions": ", ".join(f"{name} {version}" for name, version in result.versions.items()),
         "hardware": result.hardware,
     }
-    if result.assignment != "hw3":
-        del rows["validation"]
     return {name: value for name, value in rows.items() if value}
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from data_scripts import atomic
 from grader.report import facts
+from grader.report.hidden import for_students
 from grader.report.text import clean
 from grader.result import CheckResult, DeliverableResult, Result
 
@@ -19,7 +20,7 @@ LONGEST, LARGEST = 2_000, 1_000_000  # characters of one output, bytes of the fi
 
 
 def write(result: Result, path: Path) -> list[Path]:
-    """Write the file.
+    """Write the file: students read it, so that hidden checks keep their reasons to themselves.
 
     Args:
         result: what a grading run ended in.
@@ -31,7 +32,7 @@ def write(result: Result, path: Path) -> list[Path]:
     Raises:
         OSError: it cannot be written.
     """
-    content = b""
+    content, result = b"", for_students(result)
     # Shorter outputs where all of them together are too much.
     for longest in (LONGEST, LONGEST // 8, 80):
         content = json.dumps(_content(result, longest), ensure_ascii=False, indent=1).encode()

@@ -67,6 +67,36 @@ def render(result: Result, console: Console) -> None:
     console.print(_total(result))
 
 
+def row(check: CheckResult, *, told: str = "") -> Table:
+    """One check as soon as it is judged: verdict, points and title, and below the title its words.
+
+    Args:
+        check: as it was judged.
+        told: what the check before it had to say, which is not said twice.
+    """
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(width=8, no_wrap=True)
+    grid.add_column(width=5, justify="right", no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(_verdict(check), _points(check), Text(clean(check.title)))
+    # A file that cannot be imported is an error in every check, in whatever call of it.
+    words = (lambda reason: reason.partition("\n")[0]) if check.verdict == "error" else str
+    if check.reason and check.verdict != "pass":
+        same = words(check.reason) == words(told)
+        grid.add_row("", "", Text("the same", style="dim") if same else _reason(check, {}))
+    return grid
+
+
+def summary(result: Result, deliverable: DeliverableResult) -> Text:
+    """One line on one deliverable of a result: points, checks that passed, and whether the data are real."""
+    words = f"deliverable {deliverable.number}: {_points(deliverable)} points"
+    style = "bold green" if deliverable.passed else "bold red"
+    line = Text.assemble((words, style), f", {_passed(deliverable)} of {len(deliverable.checks)} checks passed")
+    if result.data == "synthetic":
+        line.append(" (on SYNTHETIC data, which say nothing about the real ones)", style="bold red")
+    return line
+
+
 def _table(main: DeliverableResult, beside: list[DeliverableResult]) -> Table:
     """The checks of one deliverable; runs with something swapped get a column of their own."""
     title = Text(f"Deliverable {main.number}: {clean(main.title)}", style="bold")

@@ -49,8 +49,9 @@ def _multiply_adds(typingctx, numbers, count):
     return types.void(numbers, types.intp), codegen
 
 
-def _multiply_adds_kernel(numbers, count):
-    _multiply_adds(numbers, count)
+def _multiply_adds_kernel(numbers, count, first, end):
+    for thread in range(first, end):
+        _multiply_adds(numbers[thread], count)
 
 
 _multiply_adds_compiled = compiled(_multiply_adds_kernel)
@@ -76,11 +77,8 @@ def operations_per_second() -> float:
     numbers = np.ones((threads, 2 + TOTALS * lanes), np.float32)
     numbers[:, 0] = 0.5
 
-    def work(part, first, end):
-        _multiply_adds_compiled(numbers[part], STEPS)
-
     def run():
-        parallel.run(work, [(part, part + 1) for part in range(threads)])
+        parallel.run(_multiply_adds_compiled, threads, threads, numbers, STEPS)
 
     return 2 * TOTALS * lanes * STEPS * threads / _least_seconds(run)
 

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from grader.oracles import figure1
+from grader.oracles import plain_cnn, plain_layout
 from grader.oracles.compare import mismatch
 from grader.oracles.figure1 import Figure1
+
+FIGURE_1 = Figure1().network()
 
 
 def draws() -> list:
@@ -35,16 +37,18 @@ def test_net_maps_images_to_ten_logits(train):
 
 def test_net_has_the_parameters_of_figure_1(train):
     found = {name: tuple(parameter.shape) for name, parameter in train.Net().named_parameters()}
-    assert isinstance(figure1.match(Figure1(), found), list), figure1.match(Figure1(), found)
+    layout = plain_layout.read(FIGURE_1, found)
+    assert not isinstance(layout, str), layout
 
 
 def test_net_computes_figure_1(train):
     torch.manual_seed(3)
     net = train.Net().eval()
     parameters = dict(net.named_parameters())
-    names = figure1.match(Figure1(), {name: tuple(p.shape) for name, p in parameters.items()})
+    layout = plain_layout.read(FIGURE_1, {name: tuple(p.shape) for name, p in parameters.items()})
+    (names,) = plain_layout.arrangements(FIGURE_1, layout)
     images = torch.randn(4, 1, 28, 28)
-    truth = figure1.logits(Figure1(), [parameters[name].detach() for name in names], images)
+    truth = plain_cnn.logits(FIGURE_1, [parameters[name].detach() for name in names], images)
     reason = mismatch("logits", net(images), truth)
     if reason:
         pytest.fail(f"{reason}; look at the order of layers, the ReLUs, a softmax", pytrace=False)

@@ -20,9 +20,9 @@ from grader.exhibits.gather import gather
 from grader.exhibits.kinds import Curves, Missing, Pictures, Rates
 from grader.progress import Progress
 from grader.runner import Options, grade
+from grader.selfcheck.submissions.deliverable6 import ATTACK
 from grader.worker import Worker, WorkerFailure
 from grader.worker.forbid import Rules
-from tests.grader.submissions.attacks import ATTACK
 from tests.grader.test_report import training as trained
 
 EPSILONS = (8, 64)
@@ -163,7 +163,7 @@ def bench(tmp_path):
 
 
 def test_a_record_is_shown_as_the_submissions_own_words(bench):
-    (bench.folder / "record.json").write_text(json.dumps({"curve": [EPOCH, EPOCH], "seed": 3, "weights": {"sha256": "0"}}))
+    (bench.folder / "resnet.json").write_text(json.dumps({"curve": [EPOCH, EPOCH], "seed": 3, "weights": {"sha256": "0"}}))
     (shown,) = training.record(bench)
     assert isinstance(shown, Curves) and shown.claimed
     assert [curve.values for curve in shown.curves] == [[2.0, 2.0], [1.9, 1.9], [0.3, 0.3], [0.35, 0.35]]
@@ -178,14 +178,14 @@ def test_a_record_is_shown_as_the_submissions_own_words(bench):
     ],
 )  # fmt: skip
 def test_a_record_that_is_none_is_not_shown(bench, content):
-    file = bench.folder / "record.json"
+    file = bench.folder / "resnet.json"
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     (shown,) = training.record(bench)
-    assert isinstance(shown, Missing) and shown.note.startswith("record.json")
+    assert isinstance(shown, Missing) and shown.note.startswith("resnet.json")
 
 
 def test_without_a_record_the_page_says_what_to_do(bench):
-    (bench.folder / "record.json").symlink_to(bench.folder / "elsewhere")
+    (bench.folder / "resnet.json").symlink_to(bench.folder / "elsewhere")
     (shown,) = training.record(bench)
     assert "--train" in shown.note
 

@@ -47,6 +47,8 @@ def test_no_solution_test_or_hand_out_is_in_it(files):
     folders = {name.split("/")[0] for name in files if "/" in name}
     assert folders == {"grader", "data_scripts"}
     assert not any("handout" in name or "train_targets" in name for name in files)
+    unneeded = ("grader/regrade/", "grader/selfcheck/", "grader/watch/")  # the second holds solutions
+    assert not any(name.startswith(unneeded) for name in files)
     assert not any(b"import reference" in content or b"from reference" in content for content in files.values())
 
 

@@ -1,5 +1,6 @@
 """The hand-out: everything that students need, nothing of the solution, and never over somebody's work."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -30,9 +31,12 @@ def layer(x, width):
 '''
 
 
+TABLE = "Layer,#weights\n# solution-only\nConv,2432\n# end solution-only\n# student: Conv,\n"
+
+
 @pytest.fixture
 def repository(tmp_path):
-    """The smallest repository that hw3 can be handed out from."""
+    """The smallest repository that the assignments can be handed out from."""
     root = tmp_path / "repository"
     for name, text in {
         ".gitignore": ".venv/\n",
@@ -44,6 +48,8 @@ def repository(tmp_path):
         "grader/__init__.py": "",
         "grader/.hidden": "",
         "reference/hw3/deliverable1_2/mytorch.py": LAYER,
+        "reference/eee7331/assignment1/question1/model.py": LAYER,
+        "reference/eee7331/assignment1/question1/part_a.csv": TABLE,
         "reference/kernels/__init__.py": "def conv2d(x, width): ...\n",
         "tests/__init__.py": "",
         "tests/candidate.py": "",
@@ -54,6 +60,7 @@ def repository(tmp_path):
         "tests/deliverable4/test_training.py": "",
         "tests/deliverable5/test_cam.py": "",
         "tests/deliverable6/test_net.py": "",
+        "tests/eee7331/test_model.py": "",
         "tests/kernels/test_conv.py": "import reference.kernels\n",
     }.items():
         path = root / name
@@ -153,12 +160,35 @@ def test_a_project_file_that_changed_its_shape_is_noticed(repository):
         handout.collect("hw3", repository)
 
 
-def test_no_placeholder_is_left_in_the_templates(repository):
-    files = handout.collect("hw3", repository)
+@pytest.mark.parametrize("assignment", handout.ASSIGNMENTS)
+def test_no_placeholder_is_left_in_the_templates(repository, assignment):
+    files = handout.collect(assignment, repository)
     for name in ("Makefile", "README.md"):
-        assert b"hw3" in files[name]
-        assert b"@assignment@" not in files[name]
-        assert b"@data@" not in files[name]
+        assert assignment.encode() in files[name]
+        assert not re.search(rb"@[a-z]+@", files[name])
+
+
+def test_another_courses_handout_has_its_own_folder_tables_and_tests_only(repository):
+    files = handout.collect("eee7331-a1", repository)
+    assert [name for name in files if name.split("/")[0] in ("question1", "tests", "deliverable1_2")] == [
+        "question1/model.py",
+        "question1/part_a.csv",
+        "tests/__init__.py",
+        "tests/candidate.py",
+        "tests/conftest.py",
+        "tests/eee7331/test_model.py",
+    ]
+    assert files["question1/part_a.csv"].decode().endswith("Layer,#weights\nConv,\n")
+    assert b"deliverable1" not in files["README.md"]
+
+
+def test_a_cell_of_a_solutions_table_is_not_handed_out(repository):
+    (repository / "tests/eee7331/test_model.py").write_text('"Conv,64/3x3/1/1,15x15x64,18496"\n')
+    (repository / "reference/eee7331/assignment1/question1/part_a.csv").write_text(
+        "# solution-only\n\"Conv,64/3x3/1/1,15x15x64,18496\"\n# end solution-only\n"
+    )
+    with pytest.raises(HandoutError, match=r"test_model\.py:1: has this of the solution in reference/eee7331/"):
+        handout.collect("eee7331-a1", repository)
 
 
 @pytest.mark.parametrize("target", ["test", "check"])

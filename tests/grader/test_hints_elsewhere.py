@@ -60,7 +60,7 @@ def noise(scale: float) -> torch.Tensor:
         (lambda x: x + noise(EPSILON + 1), "one grey level beyond"),
         (lambda x: x + noise(2 * EPSILON), "exactly 2ε"),
         (lambda x: x + noise(EPSILON + 3), ""),
-        (lambda x: x.flip(0), ""),
+        (lambda x: x.flip(0), "in another order"),
         (lambda x: x[:2], ""),
         (lambda x: x * float("nan"), ""),
     ],

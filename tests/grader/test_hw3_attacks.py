@@ -11,15 +11,16 @@ from data_scripts.digits import generate
 from data_scripts.hw3_models import own_models
 from grader import runner
 from grader.assignments.hw3 import HW3
-from grader.checks import attacks
+from grader.assignments.hw3.deliverable6 import evasion_attacks
+from grader.checks.attacks import Counts
 from grader.oracles import evasion
 from grader.progress import Progress
 from grader.result import Result
 from grader.runner import Options, grade
+from grader.selfcheck.submissions.deliverable6 import ATTACK
 from grader.stubs import make_stubs
 from grader.worker import Worker
 from grader.worker.attack import BackwardPasses, network
-from tests.grader.submissions.attacks import ATTACK
 
 IMPROVED = ATTACK[ATTACK.index("def improved_targeted_attack") :]  # the last function
 EDGE = "torch.min(torch.max(point, x - epsilon), x + epsilon)"
@@ -58,14 +59,12 @@ def target_net() -> torch.nn.Module:
 def hand_in(tmp_path, monkeypatch, worker, few_digits):
     """Grades an attack.py on our own models and a few images, by the checks of one task or all."""
     monkeypatch.setattr(runner, "load", lambda *args, **kwargs: few_digits)
-    monkeypatch.setattr(attacks, "IMAGES", 16)
-    monkeypatch.setattr(attacks, "MEASURED", 16)
 
     def graded(text: str, task: str = "") -> Result:
         place = tmp_path / "alice" / "deliverable6"
         place.mkdir(parents=True, exist_ok=True)
         (place / "attack.py").write_text(text)
-        deliverable = HW3.deliverable(6)
+        deliverable = evasion_attacks(Counts(tried=16, measured=16))
         chosen = tuple(check for check in deliverable.checks if check.id.startswith(task))
         assignment = replace(HW3, deliverables=(replace(deliverable, checks=chosen),))
         options = Options(deliverables=(6,), seed=1, data="synthetic")

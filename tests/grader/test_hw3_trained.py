@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from rich.console import Console
@@ -20,6 +19,7 @@ from grader.progress import Progress
 from grader.result import Result
 from grader.runner import Options, grade
 from grader.worker import Worker
+from tests.grader.submissions import trained
 from tests.grader.submissions.trained import BY_RULE, BY_TABLE, MODEL, TRAIN
 
 SMALL = Assignment("hw3", "small", (trained_resnet(epochs=2, trial=Trial(epochs=3, images=400)),))
@@ -27,20 +27,7 @@ SMALL = Assignment("hw3", "small", (trained_resnet(epochs=2, trial=Trial(epochs=
 
 @pytest.fixture(scope="module")
 def tiles() -> Dataset:
-    """600 and 300 images of eight classes: two bright tiles, that flips put onto each other."""
-    random = np.random.default_rng(0)
-
-    def images(count: int):
-        labels = np.arange(count) % 8
-        noise = random.integers(0, 90, (count, 32, 32, 3), dtype=np.uint8)
-        for image, label in zip(noise, labels, strict=True):
-            row, column = divmod(int(label), 2)
-            for left in (8 * column, 24 - 8 * column):
-                image[8 * row : 8 * row + 8, left : left + 8] += 150
-        return noise, labels.astype(np.int64)
-
-    names = tuple(str(digit) for digit in range(10))
-    return Dataset("cifar10", "real", "tiles", *images(600), *images(300), names, "sha256:tiles")
+    return trained.tiles()
 
 
 @pytest.fixture(scope="module")

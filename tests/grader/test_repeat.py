@@ -12,7 +12,7 @@ from grader.assignments.hw3.deliverable1 import DELIVERABLE_1
 from grader.assignments.hw3.deliverable4 import DELIVERABLE_4
 from grader.bench import LARGEST_WEIGHTS
 from grader.command_line import main
-from grader.conditions import checkpoints
+from grader.conditions import beside_code
 from grader.declaration import Assignment
 from grader.digest import grader_parts, versions
 from grader.regrade import command
@@ -138,7 +138,7 @@ def test_checkpoints_are_among_the_files_and_a_giant_is_not_read(tmp_path):
     with open(folder / "resnet.safetensors", "wb") as file:
         file.truncate(LARGEST_WEIGHTS + 1)
     submission = locate(Assignment("hw3", "", (DELIVERABLE_4,)), str(tmp_path))
-    found = checkpoints(submission, [DELIVERABLE_4])
+    found = beside_code(submission, [DELIVERABLE_4])
     assert len(found[f"{DELIVERABLE_4.folder}/resnet.pt"]) == 64
     assert "not read" in found[f"{DELIVERABLE_4.folder}/resnet.safetensors"]
 

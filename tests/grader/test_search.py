@@ -1,6 +1,9 @@
 """The search for a wrong case: it finds, shrinks, keeps time and passes errors on."""
 
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import strategies as st
@@ -103,3 +106,24 @@ def test_a_case_that_is_wrong_only_once_is_still_wrong():
     answers = iter(["too large"])
     found = search(NUMBERS, lambda number: next(answers, None), seed=1, examples=50, until=later())
     assert found.reason == "too large"
+
+
+def test_a_seed_draws_the_same_whatever_else_is_imported(tmp_path):
+    """Hypothesis would draw constants of modules that are neither installed nor Python's own."""
+    (tmp_path / "another.py").write_text(f"NUMBERS = {list(range(100_000, 100_400))}\n")
+    script = (
+        "import sys, time; from hypothesis import strategies as st\n"
+        "from grader.search import search\n"
+        f"sys.path.insert(0, {str(tmp_path)!r})\n"
+        "if sys.argv[1:]: import another\n"
+        "drawn = []\n"
+        "for seed in range(5):\n"
+        "    search(st.integers(0, 10**6), drawn.append, seed=seed, examples=40, until=time.monotonic() + 60)\n"
+        "print(drawn)\n"
+    )
+    root = Path(__file__).parents[2]
+    few, more = (
+        subprocess.run([sys.executable, "-c", script, *given], cwd=root, capture_output=True, check=True).stdout
+        for given in ((), ("more",))
+    )
+    assert few == more != b""

@@ -51,6 +51,26 @@ def test_the_assignments_own_folder_goes_first(tmp_path):
     assert locate(tmp_path).file("deliverable1_2", "mytorch") == file
 
 
+def test_in_a_courses_tree_the_folder_under_most_of_the_assignments_own_goes_first(tmp_path):
+    places = ("cs5787/hw2", "eee7331/assignment2", "EEE7331/Assignment-1", "question1_old")
+    for place in places:
+        put(tmp_path, f"{place}/question1/model.py")
+    found = find(
+        str(tmp_path), assignment="eee7331-a1", folders={"question1": ("model",)}, home=("eee7331", "assignment_1")
+    )
+    assert found.folders["question1"] == tmp_path / "EEE7331/Assignment-1/question1"
+
+
+def test_a_document_is_found_beside_the_code_and_not_through_a_link(tmp_path):
+    put(tmp_path, "deliverable1_2/mytorch.py")
+    table = put(tmp_path, "deliverable1_2/table.csv")
+    (tmp_path / "deliverable1_2/link.csv").symlink_to(table)
+    found = locate(tmp_path)
+    assert found.document("deliverable1_2", "table.csv") == table
+    assert found.document("deliverable1_2", "link.csv") is None
+    assert found.document("deliverable1_2", "nothing.csv") is None
+
+
 def test_two_candidates_are_refused_by_name(tmp_path):
     put(tmp_path, "a/deliverable1_2/mytorch.py")
     put(tmp_path, "b/deliverable1-2/mytorch.py")
