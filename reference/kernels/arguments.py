@@ -29,6 +29,10 @@ def pair(value, name: str, minimum: int) -> tuple[int, int]:
         TypeError: `value` is neither an int nor a tuple or list of ints.
         ValueError: not one or two entries, or an entry below `minimum`.
     """
+    if type(value) is tuple and len(value) == 2:  # normal already, which nearly every layer's is
+        height, width = value
+        if type(height) is type(width) is int and height >= minimum and width >= minimum:
+            return value
     entries = tuple(value) if isinstance(value, (tuple, list)) else (value,)
     if len(entries) not in (1, 2):
         raise ValueError(f"{name} must be an int or (height, width), found {len(entries)} entries: {value!r}")

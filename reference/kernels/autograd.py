@@ -38,6 +38,15 @@ class Convolution(torch.autograd.Function):
     def backward(ctx, grad):
         input, weight = ctx.saved_tensors
         grad_input = grad_weight = grad_bias = None
+        if not torch.is_grad_enabled():  # nobody will differentiate this again: no record of it
+            algorithm, geometry, grad = ctx.algorithm, ctx.geometry, grad.detach()
+            if ctx.needs_input_grad[0]:
+                grad_input = algorithm.input_grad(grad, weight, geometry, tuple(input.shape[2:]))
+            if ctx.needs_input_grad[1]:
+                grad_weight = algorithm.weight_grad(grad, input, geometry, tuple(weight.shape[2:]))
+            if ctx.needs_input_grad[2]:
+                grad_bias = grad.sum((0, 2, 3))  # (O,)
+            return grad_input, grad_weight, grad_bias, None, None
         if ctx.needs_input_grad[0]:
             grad_input = InputGradient.apply(grad, weight, ctx.algorithm, ctx.geometry, input.shape[2:])
         if ctx.needs_input_grad[1]:

@@ -9,13 +9,17 @@ import ast
 import hashlib
 from functools import lru_cache
 from pathlib import Path
+from types import FunctionType
 
 import numba
 from numba.core.caching import FunctionCache
 
+from reference.kernels.team import share
+
 # Sums may be reordered and multiply-adds fused, which is what makes a loop a vector loop. NaN and infinity
 # keep their meaning: `nnan` and `ninf`, the rest of "fast" mathematics, would let the compiler assume them away.
 FASTMATH = {"contract", "reassoc", "nsz", "arcp"}
+HERE = Path(__file__)
 
 
 def compiled(function, **options):
@@ -37,20 +41,45 @@ def compiled(function, **options):
     return kernel
 
 
+def on_team(kernel):
+    """What starts a kernel on a team of threads: `launch(start, threads, parts, count, *arguments)`, see `team.share`.
+
+    Args:
+        kernel: what `compiled` returned.
+
+    Returns:
+        A compiled function, kept on disk beside the kernel.
+    """
+    code = kernel.py_func.__code__
+    name = f"{code.co_name}_on_team"
+    # With the kernel as a global of its own, and the kernel's file as its source: a cell of a closure would be part
+    # of what numba looks it up by, and a kernel differs there from process to process.
+    names = {"share": share, "kernel": kernel, "__name__": kernel.py_func.__module__}
+    code = _launch.__code__.replace(
+        co_filename=code.co_filename, co_firstlineno=code.co_firstlineno, co_name=name, co_qualname=name
+    )
+    return compiled(FunctionType(code, names))
+
+
+def _launch(start, threads, parts, count, *arguments):
+    share(kernel, start, threads, parts, count, arguments)  # noqa: F821
+
+
 class _Cache(FunctionCache):
     """numba's cache on disk, which sees changes of a kernel's own file, made to see those of what it calls too."""
 
     class _impl_class(FunctionCache._impl_class):
         def __init__(self, function):
             super().__init__(function)
-            stamp, digest = self.locator.get_source_stamp, sources_digest(Path(function.__code__.co_filename))
+            # This file too: what `on_team` makes of a kernel is the same for kernels of any folder.
+            stamp, digest = self.locator.get_source_stamp, sources_digest(Path(function.__code__.co_filename), HERE)
             self.locator.get_source_stamp = lambda: (stamp(), digest)
 
 
-def sources_digest(path: Path) -> str:
-    """A digest of a Python file and of the files of its own folder that it imports, directly or not."""
+def sources_digest(*paths: Path) -> str:
+    """A digest of Python files and of the files of their own folders that they import, directly or not."""
     seen: set[Path] = set()
-    waiting = [path]
+    waiting = list(paths)
     while waiting:
         path = waiting.pop()
         if path not in seen:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 
 from reference.kernels import autograd, cuda, depthwise, direct, gemm, im2col, naive, triton_conv, winograd
@@ -60,9 +62,11 @@ def conv2d(
     check_tensor(input, "input")
     check_tensor(weight, "weight")
     images, was_batched = batched(input, "input")
-    geometry = _geometry(images, weight, stride, padding, dilation, groups)
+    kernel = tuple(weight.shape)
+    geometry = _geometry(kernel, stride, padding, dilation, groups)
     _check_channels(images, weight, bias, geometry)
-    _check_kernel_fits(images, weight, geometry)
+    if min(geometry.output_size(tuple(images.shape[2:]), kernel[2:])) < 1:
+        _refuse_kernel(images, weight, geometry)
     chosen = AUTO if algorithm == "auto" else _named(algorithm, images, weight, geometry)
     output = autograd.Convolution.apply(images, weight, bias, chosen, geometry)  # (N, O, OH, OW)
     return output if was_batched else output.squeeze(0)
@@ -80,31 +84,35 @@ def _named(name: str, input: torch.Tensor, weight: torch.Tensor, geometry: Geome
     return ALGORITHMS[name]
 
 
-def _geometry(input, weight, stride, padding, dilation, groups) -> Geometry:
+def _geometry(kernel: tuple[int, ...], stride, padding, dilation, groups) -> Geometry:
     stride, dilation = pair(stride, "stride", 1), pair(dilation, "dilation", 1)
     groups = integer(groups, "groups", 1)
-    if weight.dim() != 4:
-        raise ValueError(f"weight must have shape (O, C/groups, KH, KW), found shape {tuple(weight.shape)}")
-    if min(weight.shape) < 1:
-        raise ValueError(f"weight must have at least one channel and one tap, found shape {tuple(weight.shape)}")
+    if len(kernel) != 4:
+        raise ValueError(f"weight must have shape (O, C/groups, KH, KW), found shape {kernel}")
+    if min(kernel) < 1:
+        raise ValueError(f"weight must have at least one channel and one tap, found shape {kernel}")
     if not isinstance(padding, str):
         ph, pw = pair(padding, "padding", 0)
-        return Geometry(stride, (ph, ph, pw, pw), dilation, groups)
+        return _remembered(stride, (ph, ph, pw, pw), dilation, groups)
     if padding == "valid":
-        return Geometry(stride, (0, 0, 0, 0), dilation, groups)
+        return _remembered(stride, (0, 0, 0, 0), dilation, groups)
     if padding != "same":
         raise ValueError(f"padding must be 'valid', 'same' or numbers, found {padding!r}")
     if stride != (1, 1):
         raise ValueError(f"padding='same' keeps the image's size, which needs stride 1, found stride {stride}")
-    total_h, total_w = (d * (k - 1) for d, k in zip(dilation, weight.shape[2:]))
+    total_h, total_w = (d * (k - 1) for d, k in zip(dilation, kernel[2:]))
     top, left = total_h // 2, total_w // 2
-    return Geometry(stride, (top, total_h - top, left, total_w - left), dilation, groups)
+    return _remembered(stride, (top, total_h - top, left, total_w - left), dilation, groups)
+
+
+# One object per geometry: what is worked out for it is then found by its identity.
+_remembered = lru_cache(maxsize=1024)(Geometry)
 
 
 def _check_channels(input, weight, bias, geometry: Geometry) -> None:
     check_floating(input, "input")
     check_alike(weight, "weight", input, "input")
-    groups, (out_channels, per_group) = geometry.groups, weight.shape[:2]
+    groups, (out_channels, per_group, _, _) = geometry.groups, weight.shape
     if input.shape[1] != per_group * groups:
         raise ValueError(
             f"input has {input.shape[1]} channels (shape {tuple(input.shape)}), but weight of shape "
@@ -124,12 +132,9 @@ def _check_channels(input, weight, bias, geometry: Geometry) -> None:
             )
 
 
-def _check_kernel_fits(input, weight, geometry: Geometry) -> None:
-    padded = geometry.padded_size(*input.shape[2:])
-    extent = geometry.extent(tuple(weight.shape[2:]))
-    if extent[0] > padded[0] or extent[1] > padded[1]:
-        raise ValueError(
-            f"weight's kernel spans {extent} pixels with dilation {geometry.dilation}, more than the padded "
-            f"image of {padded}: input shape {tuple(input.shape)}, weight shape {tuple(weight.shape)}, "
-            f"padding (top, bottom, left, right) {geometry.padding}"
-        )
+def _refuse_kernel(input, weight, geometry: Geometry) -> None:
+    raise ValueError(
+        f"weight's kernel spans {geometry.extent(tuple(weight.shape[2:]))} pixels with dilation {geometry.dilation}, "
+        f"more than the padded image of {geometry.padded_size(*input.shape[2:])}: input shape {tuple(input.shape)}, "
+        f"weight shape {tuple(weight.shape)}, padding (top, bottom, left, right) {geometry.padding}"
+    )

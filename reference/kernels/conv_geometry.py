@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 
@@ -33,6 +34,7 @@ class Geometry:
         """Pixels from a dilated kernel's first tap to its last, both included, (height, width)."""
         return tuple(d * (k - 1) + 1 for d, k in zip(self.dilation, kernel_size))
 
+    @lru_cache(maxsize=1024)
     def output_size(self, size: tuple[int, int], kernel_size: tuple[int, int]) -> tuple[int, int]:
         """Number of windows that fit, (OH, OW)."""
         padded, extent = self.padded_size(*size), self.extent(kernel_size)

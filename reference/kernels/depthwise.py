@@ -24,7 +24,7 @@ from reference.kernels import memory, parallel
 from reference.kernels.conv_algorithm import Algorithm
 from reference.kernels.conv_geometry import Geometry
 from reference.kernels.depthwise_kernels import channel_products_compiled, channel_sums_compiled, row_lanes
-from reference.kernels.operands import supports
+from reference.kernels.operands import array, supports
 from reference.kernels.direct_kernels import add_lanes_compiled
 
 OPERATIONS = 20  # what a pixel costs: its nine multiply-adds wait for memory as long again
@@ -33,47 +33,36 @@ OPERATIONS = 20  # what a pixel costs: its nine multiply-adds wait for memory as
 def forward(input, weight, bias, geometry: Geometry):
     top, _, left, _ = geometry.padding
     size = geometry.output_size(tuple(input.shape[2:]), (3, 3))
-    output = memory.empty((*input.shape[:2], *size), input.dtype)
-    _sums(input, _array(weight).reshape(-1), bias, (top, left), output)
+    output, target = memory.result((*input.shape[:2], *size), input.dtype)
+    _sums(input, array(weight).reshape(-1), bias, (top, left), target)
     return output
 
 
 def input_grad(grad, weight, geometry: Geometry, size: tuple[int, int]):
     top, _, left, _ = geometry.padding
-    total = memory.empty((*grad.shape[:2], *size), grad.dtype)
-    turned = np.ascontiguousarray(_array(weight)[:, :, ::-1, ::-1]).reshape(-1)
-    _sums(grad, turned, None, (2 - top, 2 - left), total)
+    total, target = memory.result((*grad.shape[:2], *size), grad.dtype)
+    turned = np.ascontiguousarray(array(weight)[:, :, ::-1, ::-1]).reshape(-1)
+    _sums(grad, turned, None, (2 - top, 2 - left), target)
     return total
 
 
 def weight_grad(grad, input, geometry: Geometry, kernel_size: tuple[int, int]):
     top, _, left, _ = geometry.padding
-    gradient = grad.new_empty(grad.shape[1], 1, *kernel_size)
-    source, upstream, result = _array(input), _array(grad), gradient.numpy().reshape(-1)
-    parts = parallel.ranges(len(source), OPERATIONS * upstream.size)
+    gradient, target = memory.result((grad.shape[1], 1, *kernel_size), grad.dtype)
+    source, upstream = array(input), array(grad)
+    parts = parallel.parts(len(source), OPERATIONS * upstream.size)
     lanes = row_lanes(grad.shape[3], grad.element_size())
-    totals = np.zeros((len(parts), grad.shape[1], 9, lanes), upstream.dtype)
-
-    def images(part, first, end):
-        channel_products_compiled(upstream, source, (top, left), totals[part], first, end)
-
-    parallel.run(images, parts)
-    add_lanes_compiled(totals.reshape(len(parts), -1, lanes), result)
+    totals = np.zeros((parts, grad.shape[1], 9, lanes), upstream.dtype)
+    parallel.run(channel_products_compiled, parts, len(source), upstream, source, (top, left), totals)
+    add_lanes_compiled(totals.reshape(parts, -1, lanes), target.reshape(-1))
     return gradient
 
 
-def _sums(source, weights, start, corner: tuple[int, int], target) -> None:
-    source, result, lanes = _array(source), target.numpy(), row_lanes(target.shape[3], target.element_size())
-    start = np.zeros(result.shape[1], result.dtype) if start is None else _array(start)
-
-    def channels(_, first, end):
-        channel_sums_compiled(source, weights, start, corner, lanes, result, first, end)
-
-    parallel.run(channels, parallel.ranges(result.shape[0] * result.shape[1], OPERATIONS * result.size))
-
-
-def _array(tensor) -> np.ndarray:
-    return tensor.detach().contiguous().numpy()
+def _sums(source, weights, start, corner: tuple[int, int], target: np.ndarray) -> None:
+    start = np.zeros(target.shape[1], target.dtype) if start is None else array(start)
+    channels, lanes = target.shape[0] * target.shape[1], row_lanes(target.shape[3], target.itemsize)
+    parts = parallel.parts(channels, OPERATIONS * target.size)
+    parallel.run(channel_sums_compiled, parts, channels, array(source), weights, start, corner, lanes, target)
 
 
 def takes(weight_shape: tuple[int, ...], geometry: Geometry) -> bool:

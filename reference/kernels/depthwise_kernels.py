@@ -221,17 +221,17 @@ def channel_sums(source, weights, start, corner, lanes, target, first, end):
                 _sums_half(out, to, target_size, seen, at, size, corner, x, weights, 9 * c, start, c)
 
 
-def channel_products(grad, source, corner, total, first, end):
-    """Add to `total` the products of the output's channels with what the nine taps see of them.
+def channel_products(grad, source, corner, totals, part, first, end):
+    """Add to `totals[part]` the products of the output's channels with what the nine taps see of them.
 
     Args:
         grad: (N, C, OH, OW). source: (N, C, H, W). corner: (top, left) as in `channel_sums`.
-        total: (C, 9, lanes), one partial sum per lane of `row_lanes`; the caller adds the lanes.
+        totals: (parts, C, 9, lanes), one partial sum per lane of `row_lanes`; the caller adds the lanes.
         first, end: the images to do.
     """
     size, grad_size = (source.shape[2], source.shape[3]), (grad.shape[2], grad.shape[3])
-    pixels, grad_pixels, (channels, _, lanes) = size[0] * size[1], grad_size[0] * grad_size[1], total.shape
-    seen, upstream, flat = source.reshape(-1), grad.reshape(-1), total.reshape(-1)
+    pixels, grad_pixels, (channels, _, lanes) = size[0] * size[1], grad_size[0] * grad_size[1], totals[part].shape
+    seen, upstream, flat = source.reshape(-1), grad.reshape(-1), totals[part].reshape(-1)
     for plane in range(first * channels, end * channels):
         c, at, to = plane % channels, plane * pixels, plane * grad_pixels
         for x in range(0, grad_size[1], lanes):

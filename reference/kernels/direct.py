@@ -31,7 +31,7 @@ import torch
 from reference.kernels import memory, parallel
 from reference.kernels.conv_algorithm import Algorithm
 from reference.kernels.conv_geometry import Geometry
-from reference.kernels.operands import arrays, supports
+from reference.kernels.operands import array, supports
 from reference.kernels.direct_kernels import add_lanes_compiled, shifted_sums_compiled
 from reference.kernels.direct_lines import line_products_compiled, line_sums_compiled
 from reference.kernels.direct_lines_plan import LineSums, input_lines, output_lines
@@ -41,8 +41,8 @@ from reference.kernels.vectors import VECTOR_BYTES
 
 def forward(input, weight, bias, geometry: Geometry):
     size, kernel = tuple(input.shape[2:]), tuple(weight.shape)
-    output = memory.empty((input.shape[0], kernel[0], *geometry.output_size(size, kernel[2:])), input.dtype)
-    _line_sums(output_lines(geometry, size, kernel), input, weight, bias, output)
+    output, target = memory.result((input.shape[0], kernel[0], *geometry.output_size(size, kernel[2:])), input.dtype)
+    _line_sums(output_lines(geometry, size, kernel), input, weight, bias, target)
     return output
 
 
@@ -50,53 +50,45 @@ def input_grad(grad, weight, geometry: Geometry, size: tuple[int, int]):
     kernel = tuple(weight.shape)
     channels = kernel[1] * geometry.groups
     if geometry.stride == (1, 1):
-        total = memory.empty((grad.shape[0], channels, *size), grad.dtype)
-        _line_sums(input_lines(geometry, size, kernel), grad, weight, None, total)
+        total, target = memory.result((grad.shape[0], channels, *size), grad.dtype)
+        _line_sums(input_lines(geometry, size, kernel), grad, weight, None, target)
         return total
-    layout, total = plan(geometry, size, kernel), grad.new_zeros(grad.shape[0], channels, *size)
-    source, weights, start, target = arrays(grad, weight, grad.new_zeros(channels), total)
-    weights = weights.take(layout.weights)
-
-    def images(_, first, end):
-        shifted_sums_compiled(
-            source, layout.spread.phases, layout.spread.numbers, geometry.groups, weights,
-            layout.taps, layout.first, start,
-            target, layout.input.phases, layout.input.numbers, first, end,
-        )  # fmt: skip
-
-    parallel.run(images, parallel.ranges(grad.shape[0], grad.numel() * layout.taps.size))
+    layout, images = plan(geometry, size, kernel), grad.shape[0]
+    total, target = memory.result((images, channels, *size), grad.dtype)
+    target.fill(0)
+    source, weights, start = array(grad), array(weight).take(layout.weights), np.zeros(channels, target.dtype)
+    parallel.run(
+        shifted_sums_compiled, parallel.parts(images, grad.numel() * layout.taps.size), images,
+        source, layout.spread.phases, layout.spread.numbers, geometry.groups, weights, layout.taps, layout.first, start,
+        target, layout.input.phases, layout.input.numbers,
+    )  # fmt: skip
     return total
 
 
 def weight_grad(grad, input, geometry: Geometry, kernel_size: tuple[int, int]):
     kernel = (grad.shape[1], input.shape[1] // geometry.groups, *kernel_size)
     lines, lanes = output_lines(geometry, tuple(input.shape[2:]), kernel), VECTOR_BYTES // grad.element_size()
-    parts = parallel.ranges(input.shape[0], grad.numel() * lines.taps.size)
-    gradient = grad.new_empty(kernel)
-    grads, source, result = arrays(grad, input, gradient)
-    totals = np.zeros((len(parts), geometry.groups, kernel[0] // geometry.groups, lines.taps.size, lanes), grads.dtype)
-
-    def images(part, first, end):
-        line_products_compiled(grads, source, lines.lines, lines.numbers, lines.taps, totals[part], first, end)
-
-    parallel.run(images, parts)
-    add_lanes_compiled(totals.reshape(len(parts), -1, lanes), result.reshape(-1))
+    images = input.shape[0]
+    parts = parallel.parts(images, grad.numel() * lines.taps.size)
+    gradient, target = memory.result(kernel, grad.dtype)
+    grads, source = array(grad), array(input)
+    totals = np.zeros((parts, geometry.groups, kernel[0] // geometry.groups, lines.taps.size, lanes), grads.dtype)
+    parallel.run(
+        line_products_compiled, parts, images, grads, source, lines.lines, lines.numbers, lines.taps, totals
+    )  # fmt: skip
+    add_lanes_compiled(totals.reshape(parts, -1, lanes), target.reshape(-1))
     return gradient
 
 
-def _line_sums(lines: LineSums, source, weight, start, target) -> None:
-    source, weight, result = arrays(source, weight, target)
-    start = np.zeros(result.shape[1], result.dtype) if start is None else arrays(start)[0]
-    weights = weight.take(lines.weights)
+def _line_sums(lines: LineSums, source, weight, start, target: np.ndarray) -> None:
+    source, weights = array(source), array(weight).take(lines.weights)
+    start = np.zeros(target.shape[1], target.dtype) if start is None else array(start)
     images, threads = len(source), torch.get_num_threads()
     chunks = min(len(lines.cuts) - 1, -(-threads // max(1, images)))  # few images: also parts of their channels
-
-    def units(_, first, end):
-        line_sums_compiled(
-            source, lines.lines, lines.numbers, weights, lines.taps, lines.cuts, start, result, chunks, first, end
-        )
-
-    parallel.run(units, parallel.ranges(images * chunks, result.size * lines.taps.size))
+    parallel.run(
+        line_sums_compiled, parallel.parts(images * chunks, target.size * lines.taps.size), images * chunks,
+        source, lines.lines, lines.numbers, weights, lines.taps, lines.cuts, start, target, chunks,
+    )  # fmt: skip
 
 
 DIRECT = Algorithm("direct", forward, input_grad, weight_grad, supports)

@@ -199,7 +199,22 @@ def _fill_lines(source, n, lines, numbers, planes):
         up, across = lines[i, 0] + corner, lines[i, 1]
         row_first, row_end = max(0, -(up // stride_h)), min(rows, (height - 1 - up) // stride_h + 1)
         first, end = max(0, -(across // stride_w)), min(cols, (width - 1 - across) // stride_w + 1)
+        whole = stride_h == stride_w == 1 and cols == width and first < end
         for c in range(channels):
+            if whole:
+                # All rows in one piece; what ran over the end of a row is zero again.
+                cell = (c * lines.shape[0] + i) * plane + row_first * cols
+                pixel = ((n * channels + c) * height + row_first + up) * width
+                right, left, count = max(0, across), max(0, -across), (row_end - row_first) * cols
+                if count > 0:
+                    copy(planes, cell + left, pixels, pixel + right, count - left - right)
+                for x in range(cell, cell + left):
+                    for q in range(row_end - row_first):
+                        planes[x + q * cols] = 0
+                for x in range(cell + cols - right, cell + cols):
+                    for q in range(row_end - row_first):
+                        planes[x + q * cols] = 0
+                continue
             for q in range(row_first, row_end):
                 pixel = ((n * channels + c) * height + q * stride_h + up) * width + first * stride_w + across
                 cell = (c * lines.shape[0] + i) * plane + q * cols + first
@@ -266,19 +281,19 @@ def line_sums(source, lines, numbers, weights, taps, cuts, start, target, chunks
                         _sums_1(flat, to + x, pixels, left, planes, at, taps, weights, w, start, o)
 
 
-def line_products(grad, source, lines, numbers, taps, total, first, end):
-    """Add to `total` the products of every output pixel with what every tap sees of it.
+def line_products(grad, source, lines, numbers, taps, totals, part, first, end):
+    """Add to `totals[part]` the products of every output pixel with what every tap sees of it.
 
     Args:
         grad: (N, O, OH, OW). source, lines, numbers, taps: as in `line_sums`.
-        total: (G, O/G, K, lanes), one partial sum per vector lane; the caller adds the lanes.
+        totals: (parts, G, O/G, K, lanes), one partial sum per vector lane; the caller adds the lanes.
         first, end: the images to do.
     """
-    groups, channels, count, lanes = total.shape
+    _, groups, channels, count, lanes = totals.shape
     pixels, step = grad.shape[2] * grad.shape[3], count * lanes
     per_group = source.shape[1] // groups * lines.shape[0] * numbers[5]
     planes = _new_planes_compiled(groups * per_group, source)
-    flat, grads = total.reshape(-1), grad.reshape(-1)
+    flat, grads = totals[part].reshape(-1), grad.reshape(-1)
     for n in range(first, end):
         _fill_lines_compiled(source, n, lines, numbers, planes)
         for g in range(groups):

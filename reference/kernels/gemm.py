@@ -25,8 +25,6 @@ van de Geijn, "Anatomy of high-performance matrix multiplication", 2008.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 
 from reference.kernels import gemm_images_plan, gemm_pixels_plan, memory, parallel
@@ -35,10 +33,10 @@ from reference.kernels.conv_geometry import Geometry
 from reference.kernels.operands import arrays, supports
 from reference.kernels.gemm_images import products_by_image_compiled
 from reference.kernels.gemm_outer import finish_compiled, outer_products_compiled
-from reference.kernels.gemm_pack import fill_rows_by_tap_compiled, fill_rows_compiled
+from reference.kernels.gemm_pack import pack_weight_compiled
 from reference.kernels.gemm_pixels import gathered_products_compiled
 from reference.kernels.gemm_tile import columns, row_cuts
-from reference.kernels.scratch import borrowed
+from reference.kernels.scratch import borrowed, borrowed_by_parts
 
 # Of images and gradients turned at a time by the weight's gradient: what two levels of cache hold between them.
 TURNED_BYTES = 1536 * 1024
@@ -91,28 +89,25 @@ def weight_grad(grad, input, geometry: Geometry, kernel_size: tuple[int, int]):
     count, panels = per_group * kernel_size[0] * kernel_size[1], -(-out_per_group // width)
     # Each thread its output channels, with the images turned by each, if that is less than to add up their sums.
     by_channel = panels > 1 and (images == 1 or input.numel() < 2 * gradient.numel())
-    parts = parallel.ranges(panels if by_channel else images, grad.numel() * count)
-    sums, copies = groups * panels * width * count, 1 if by_channel else len(parts)
-    in_panels = max(end - first for first, end in parts) if by_channel else panels
+    items = panels if by_channel else images
+    parts = parallel.parts(items, grad.numel() * count)
+    sums, copies = groups * panels * width * count, 1 if by_channel else parts
+    in_panels = -(-panels // parts) if by_channel else panels
     turned = in_panels * width * out_size[0] * out_size[1] + per_group * input.shape[2] * input.shape[3] + width
     block = max(1, min(images, TURNED_BYTES // (turned * grad.element_size())))
 
     with borrowed(copies * sums, grads.dtype) as total:
-
-        def products(part, first, end):
-            with borrowed(block * turned + width, grads.dtype) as scratch:
-                outer_products_compiled(
-                    grads.reshape(-1), grads.shape[1:], source.reshape(-1), source.shape[1:], groups, kernel_size,
-                    geometry.stride, (geometry.padding[0], geometry.padding[2]), geometry.dilation,
-                    row_cuts(per_group), total[0 if by_channel else part * sums :], scratch, block,
-                    *((0, images, first, end) if by_channel else (first, end, 0, panels)),
-                )  # fmt: skip
-
-        def ends(_, first, end):
-            finish_compiled(total, copies, sums, target.reshape(-1), out_per_group, count, first, end)
-
-        parallel.run(products, parts)
-        parallel.run(ends, parallel.ranges(groups * panels, copies * sums))
+        with borrowed_by_parts(parts, block * turned + width, grads.dtype) as scratch:
+            parallel.run(
+                outer_products_compiled, parts, items,
+                grads.reshape(-1), grads.shape[1:], source.reshape(-1), source.shape[1:], groups, kernel_size,
+                geometry.stride, (geometry.padding[0], geometry.padding[2]), geometry.dilation, row_cuts(per_group),
+                total[: copies * sums].reshape(copies, sums), scratch, block, images, by_channel,
+            )  # fmt: skip
+        parallel.run(
+            finish_compiled, parallel.parts(groups * panels, copies * sums), groups * panels,
+            total, copies, sums, target.reshape(-1), out_per_group, count,
+        )  # fmt: skip
     return gradient
 
 
@@ -129,57 +124,47 @@ def _by_pixel(gather: gemm_pixels_plan.Gather, source, weight, steps, start, tar
     cuts, count = row_cuts(rows), channels * gather.taps.size
     blocks = gather.blocks(target.shape[0])
     operations = target.shape[0] * gather.target[4] * gather.target[5] * groups * rows * count
-    threads = len(parallel.ranges(operations, operations))
+    threads = parallel.parts(operations, operations)
     chunks = min(len(cuts) - 1, -(-threads // max(1, blocks)))  # of the target's channels, if blocks do not suffice
+    parts = parallel.parts(blocks * chunks, operations)
 
     with borrowed(groups * rows * count + columns(weight.itemsize), weight.dtype) as a:
-        _pack(fill_rows_compiled, a, weight, steps, channels, channels, gather.weights, groups)
-
-        def units(_, first, end):
-            with borrowed(gather.scratch, source.dtype) as scratch:
-                gathered_products_compiled(
-                    source.reshape(-1), source.shape, target.reshape(-1), target.shape[1:], groups, a, cuts, start,
-                    gather.target, gather.phases, gather.seen, gather.plane, gather.taps, gather.block,
-                    gather.channels, chunks, scratch, first, end,
-                )  # fmt: skip
-
-        parallel.run(units, parallel.ranges(blocks * chunks, operations))
+        _pack(False, a, weight, steps, channels, channels, gather.weights, groups)
+        with borrowed_by_parts(parts, gather.scratch, source.dtype) as scratch:
+            parallel.run(
+                gathered_products_compiled, parts, blocks * chunks,
+                source.reshape(-1), source.shape, target.reshape(-1), target.shape[1:], groups, a, cuts, start,
+                gather.target, gather.phases, gather.seen, gather.plane, gather.taps, gather.block, gather.channels,
+                chunks, scratch,
+            )  # fmt: skip
 
 
 def _by_image(plan: gemm_images_plan.ImagesPlan, source, weight, steps, start, target, groups: int) -> None:
     channels, taps = source.shape[1] // groups, plan.weights.size
+    blocks = plan.blocks(source.shape[0], source.itemsize)
+    parts = parallel.parts(blocks, target.size * channels * taps)
     with borrowed(weight.size + columns(weight.itemsize), weight.dtype) as a:
-        _pack(fill_rows_by_tap_compiled, a, weight, steps, channels, plan.channels, plan.weights, groups)
-
-        def units(_, first, end):
-            with borrowed(plan.scratch, source.dtype) as scratch:
-                products_by_image_compiled(
-                    source.reshape(-1), source.shape, target.reshape(-1), target.shape[1:], groups, a,
-                    row_cuts(steps[0]), start, plan.rows, plan.row_items, plan.cols, plan.col_items, taps,
-                    plan.kernel_width, plan.block_rows, plan.channels, scratch, first, end,
-                )  # fmt: skip
-
-        operations = target.size * channels * taps
-        parallel.run(units, parallel.ranges(plan.blocks(source.shape[0], source.itemsize), operations))
+        _pack(True, a, weight, steps, channels, plan.channels, plan.weights, groups)
+        with borrowed_by_parts(parts, plan.scratch, source.dtype) as scratch:
+            parallel.run(
+                products_by_image_compiled, parts, blocks,
+                source.reshape(-1), source.shape, target.reshape(-1), target.shape[1:], groups, a, row_cuts(steps[0]),
+                start, plan.rows, plan.row_items, plan.cols, plan.col_items, taps, plan.kernel_width, plan.block_rows,
+                plan.channels, scratch,
+            )  # fmt: skip
 
 
-def _pack(fill: Callable, a, weight, steps, channels: int, at_once: int, taps, groups: int) -> None:
+def _pack(by_tap: bool, a, weight, steps, channels: int, at_once: int, taps, groups: int) -> None:
     """Pack the weight, for `at_once` of the summed channels at a time.
 
     steps: (target channels per group, numbers between them, numbers between summed channels) of the weight.
     """
-    (rows, row_step, channel_step), flat, cuts = steps, weight.reshape(-1), row_cuts(steps[0])
-
-    def panels(_, first, end):
-        for g in range(groups):
-            for c in range(0, channels, at_once):
-                fill(
-                    a, (g * channels + c) * taps.size * rows, flat, g * (weight.size // groups) + c * channel_step,
-                    row_step, min(at_once, channels - c), channel_step, taps, cuts, first, end,
-                )  # fmt: skip
-
+    (rows, row_step, channel_step), cuts = steps, row_cuts(steps[0])
     # A number moved takes about as long as sixteen multiply-adds.
-    parallel.run(panels, parallel.ranges(len(cuts) - 1, 16 * weight.size))
+    parallel.run(
+        pack_weight_compiled, parallel.parts(len(cuts) - 1, 16 * weight.size), len(cuts) - 1,
+        a, weight.reshape(-1), row_step, channel_step, groups, channels, at_once, taps, cuts, by_tap,
+    )  # fmt: skip
 
 
 GEMM = Algorithm("gemm", forward, input_grad, weight_grad, supports)

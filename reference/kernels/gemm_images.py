@@ -70,7 +70,7 @@ _runs_compiled = compiled(_runs)
 
 def products_by_image(
     source, shape, target, target_shape, groups, a, cuts, start, rows, row_items, cols, col_items, taps, kernel_width,
-    block_rows, at_once, scratch, first, end,
+    block_rows, at_once, scratch, part, first, end,
 ):  # fmt: skip
     """Write target pixels: a packed weight times the pixels that each sees.
 
@@ -80,7 +80,7 @@ def products_by_image(
         cuts: its panels, `gemm_tile.row_cuts`. start: what each target channel starts from.
         rows, row_items, cols, col_items, kernel_width, block_rows, at_once: see `gemm_images_plan.ImagesPlan`.
         taps: T.
-        scratch: `gemm_images_plan.ImagesPlan.scratch` numbers.
+        scratch: `gemm_images_plan.ImagesPlan.scratch` numbers for each part.
         first, end: the units of work, some rows of some images each.
     """
     width = 2 * VECTOR_BYTES // source.itemsize
@@ -89,7 +89,7 @@ def products_by_image(
     blocks = -(-target_shape[1] // block_rows)
     sums_step = (rows_a | 1) * width  # never a power of two, of which the cache can hold few at a time
     in_sums = block_rows * target_shape[2] * sums_step
-    sums, pixels = scratch[:in_sums], scratch[in_sums:]
+    sums, pixels = scratch[part, :in_sums], scratch[part, in_sums:]
     firsts = np.empty(block_rows * target_shape[2] + 1, np.int64)
     runs = np.empty((block_rows * target_shape[2] * taps, 3), np.int64)
     for unit in range(first, end):

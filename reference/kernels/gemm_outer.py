@@ -161,17 +161,18 @@ _fill_panels_compiled = compiled(_fill_panels)
 
 
 def outer_products(
-    grad, grad_shape, source, shape, groups, kernel_size, stride, corner, dilation, cuts, total, scratch, block,
-    first, end, panel_first, panel_end,
+    grad, grad_shape, source, shape, groups, kernel_size, stride, corner, dilation, cuts, totals, scratch, block,
+    images, by_channel, part, first, end,
 ):  # fmt: skip
-    """total[g, o panel, (c, i, j), W] = the weight's gradient over images first to end.
+    """totals[g, o panel, (c, i, j), W] = the weight's gradient over images first to end, or of panels first to end.
 
     Args:
         grad: flat. grad_shape: (O, OH, OW). source: flat. shape: (C, H, W).
         groups: G. kernel_size, stride, corner, dilation: (height, width); corner is the padding at the top and left.
-        cuts: `gemm_tile.row_cuts(C/G)`. total: flat, written.
-        scratch: block * (numbers of a turned image and gradient, each and a vector more). block: images at a time.
-        first, end: images. panel_first, panel_end: of the output channels of each group.
+        cuts: `gemm_tile.row_cuts(C/G)`.
+        totals: (parts, numbers), written: each part's sums over its images, or one row where parts are of channels.
+        scratch: (parts, block * numbers of a turned image and gradient, and a vector more). block: images at a time.
+        images: N. by_channel: whether first to end are panels of each group's output channels, not images.
     """
     lanes = VECTOR_BYTES // grad.itemsize
     width = VECTORS * lanes
@@ -179,10 +180,14 @@ def outer_products(
     per_group, out_per_group = channels // groups, grad_shape[0] // groups
     plane, grad_plane, taps = height * source_width, grad_shape[1] * grad_shape[2], kernel_size[0] * kernel_size[1]
     panels_all = -(-out_per_group // width)
+    image_first, image_end, panel_first, panel_end = 0, images, first, end
+    if not by_channel:
+        image_first, image_end, panel_first, panel_end = first, end, 0, panels_all
+    total = totals[0 if by_channel else part]
     o_first, o_end = panel_first * width, min(out_per_group, panel_end * width)
     image_step = per_group * plane + width
     grad_step = (panel_end - panel_first) * width * grad_plane
-    grads, images = scratch[: block * grad_step], scratch[block * grad_step :]
+    grads, turned = scratch[part, : block * grad_step], scratch[part, block * grad_step :]
     zeros = np.zeros(HEIGHTS[0], grad.dtype)
     runs = np.zeros(height, np.bool_)  # the rows that a tap sees
     for i in range(kernel_size[0]):
@@ -192,8 +197,8 @@ def outer_products(
             runs[y * stride[0] + shift] = True
     if runs.all():
         runs = runs[:1]  # the whole image is one run
-    for n0 in range(first, end, block):
-        some = min(block, end - n0)
+    for n0 in range(image_first, image_end, block):
+        some = min(block, image_end - n0)
         for g in range(groups):
             for n in range(some):
                 at = ((n0 + n) * grad_shape[0] + g * out_per_group + o_first) * grad_plane
@@ -201,7 +206,7 @@ def outer_products(
                     grads[n * grad_step :], width * grad_plane, grad, at, o_end - o_first, grad_plane, grad_plane
                 )
                 at = ((n0 + n) * channels + g * per_group) * plane
-                _fill_panels_compiled(images[n * image_step :], cuts, source, at, runs, plane // runs.shape[0])
+                _fill_panels_compiled(turned[n * image_step :], cuts, source, at, runs, plane // runs.shape[0])
             for p in range(panel_first, panel_end):
                 b_at = (p - panel_first) * width * grad_plane
                 for panel in range(cuts.shape[0] - 1):
@@ -216,39 +221,39 @@ def outer_products(
                             k = ((g * panels_all + p) * per_group + c) * taps + i * kernel_size[1] + j
                             outer_compiled(
                                 rows, total, k * width, taps * width,
-                                images, c * plane + seen * rows, image_step, stride[0] * source_width * rows,
+                                turned, c * plane + seen * rows, image_step, stride[0] * source_width * rows,
                                 stride[1] * rows,
                                 grads, b_at + (y0 * grad_shape[2] + x0) * width, grad_step, grad_shape[2] * width,
-                                some, y1 - y0 if x1 > x0 else 0, x1 - x0, zeros, n0 > first,
+                                some, y1 - y0 if x1 > x0 else 0, x1 - x0, zeros, n0 > image_first,
                             )  # fmt: skip
 
 
-def finish(total, parts, part_step, gradient, out_per_group, count, panel_first, panel_end):
+def finish(total, parts, part_step, gradient, out_per_group, count, first, end):
     """gradient[o, k] = the sum over parts of total[o // W, k, o % W]; panels count through all groups.
 
     Args:
         total: flat, added up in its first part. part_step: numbers between parts. gradient: flat, written.
-        out_per_group: O/G. count: K. panel_first, panel_end: the panels of W output channels to do.
+        out_per_group: O/G. count: K. first, end: the panels of W output channels to do.
     """
     lanes = VECTOR_BYTES // total.itemsize
     width = VECTORS * lanes
     per_group = -(-out_per_group // width)
-    for p in range(panel_first, panel_end):
+    for p in range(first, end):
         at = p * count * width
         for part in range(1, parts):
             for x in range(at, at + count * width):
                 total[x] += total[part * part_step + x]
-        first = p % per_group * width
-        for o in range(first, min(out_per_group, first + width), lanes):
+        o_first = p % per_group * width
+        for o in range(o_first, min(out_per_group, o_first + width), lanes):
             rows, to = min(lanes, out_per_group - o), (p // per_group * out_per_group + o) * count
             k = 0
             if rows == lanes:
                 while k + lanes <= count:
-                    transpose(gradient, to + k, count, total, at + k * width + o - first, width, lanes, 0)
+                    transpose(gradient, to + k, count, total, at + k * width + o - o_first, width, lanes, 0)
                     k += lanes
             for k in range(k, count):
                 for i in range(rows):
-                    gradient[to + i * count + k] = total[at + k * width + o - first + i]
+                    gradient[to + i * count + k] = total[at + k * width + o - o_first + i]
 
 
 outer_products_compiled, finish_compiled = compiled(outer_products), compiled(finish)

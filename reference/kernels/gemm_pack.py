@@ -294,4 +294,27 @@ fill_planes_compiled = compiled(fill_planes)
 fill_panel_compiled = compiled(fill_panel)
 fill_rows_compiled = compiled(fill_rows)
 fill_rows_by_tap_compiled = compiled(fill_rows_by_tap)
+
+
+def pack_weight(a, weight, row_step, channel_step, groups, channels, at_once, taps, cuts, by_tap, first, end):
+    """Pack panels first to end of the weight of every group, for `at_once` of the summed channels at a time.
+
+    Args:
+        a, weight: flat. row_step, channel_step, taps, cuts: as in `fill_rows`. groups: G. channels: that are summed.
+        by_tap: whether the sum is ordered as in `fill_rows_by_tap`.
+    """
+    rows, count = cuts[-1], taps.shape[0]
+    for g in range(groups):
+        for c in range(0, channels, at_once):
+            some, to = min(at_once, channels - c), (g * channels + c) * count * rows
+            source = g * (weight.shape[0] // groups) + c * channel_step
+            if by_tap:
+                fill_rows_by_tap_compiled(
+                    a, to, weight, source, row_step, some, channel_step, taps, cuts, first, end
+                )  # fmt: skip
+            else:
+                fill_rows_compiled(a, to, weight, source, row_step, some, channel_step, taps, cuts, first, end)
+
+
+pack_weight_compiled = compiled(pack_weight)
 fill_transposed_compiled = compiled(fill_transposed)

@@ -61,7 +61,7 @@ _pieces_compiled, _places_compiled = compiled(_pieces), compiled(_places)
 
 def gathered_products(
     source, shape, target, target_shape, groups, a, cuts, start, cells, phases, seen, plane, taps, block, at_once,
-    chunks, scratch, first, end,
+    chunks, scratch, part, first, end,
 ):  # fmt: skip
     """Write target pixels of one phase: a packed weight times the panels of what they see.
 
@@ -70,7 +70,7 @@ def gathered_products(
         groups: G. a: per group the packed weight (channels of the target x K). cuts: its panels, `row_cuts`.
         start: what each target channel starts from.
         cells, phases, seen, plane, taps, block, at_once: see `gemm_pixels_plan.Gather`.
-        chunks: parts of a block's target channels. scratch: `gemm_pixels_plan.Gather.scratch` numbers.
+        chunks: parts of a block's target channels. scratch: `gemm_pixels_plan.Gather.scratch` numbers for each part.
         first, end: the units of work, block * chunks + chunk.
     """
     lanes = VECTOR_BYTES // source.itemsize
@@ -80,7 +80,7 @@ def gathered_products(
     count, size = per_group * taps.shape[0], target_shape[1] * target_shape[2]
     most = -(-block[0] * block[1] * cells[5] // width)
     in_panels = most * width * at_once * taps.shape[0] + lanes
-    panels, planes = scratch[:in_panels], scratch[in_panels:]
+    panels, planes = scratch[part, :in_panels], scratch[part, in_panels:]
     image_step = at_once * plane
     pieces = np.empty(most, np.int64)
     at, places_seen = np.empty((most, width), np.int64), np.empty((most, width), np.int64)

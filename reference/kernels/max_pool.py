@@ -54,8 +54,9 @@ def max_pool2d(
     geometry = PoolGeometry.parse(kernel_size, stride, padding, dilation, ceil_mode)
     batch, was_batched = planes(input, DTYPES)
     geometry.output_size(tuple(batch.shape[2:]))
-    output, winners = MaxPooling.apply(batch, choose(algorithm, batch), geometry, bool(return_indices))
-    output = like_input(output, batch, was_batched)
+    found = MaxPooling.apply(batch, choose(algorithm, batch), geometry, bool(return_indices))
     if not return_indices:
-        return output
+        return like_input(found, batch, was_batched)
+    output, winners = found
+    output = like_input(output, batch, was_batched)
     return output, like_input(positions(winners, geometry, batch.shape[3]), batch, was_batched)

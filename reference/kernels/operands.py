@@ -8,7 +8,14 @@ import torch
 
 def arrays(*tensors: torch.Tensor) -> list[np.ndarray]:
     """Tensors as arrays in row-major order, which share the memory of those that are so already."""
-    return [tensor.detach().contiguous().numpy() for tensor in tensors]
+    return [array(tensor) for tensor in tensors]
+
+
+def array(tensor: torch.Tensor) -> np.ndarray:
+    """One of `arrays`."""
+    if tensor.requires_grad:
+        tensor = tensor.detach()
+    return tensor.contiguous().numpy()
 
 
 def supports(tensor: torch.Tensor) -> bool:

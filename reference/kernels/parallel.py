@@ -1,89 +1,80 @@
-"""Split a kernel's images among threads: those that torch has already.
+"""Split a kernel's work among threads: those that torch has already.
 
 The compiled kernels release the interpreter lock, so any threads run them side by side. After each of its own
 operators torch's OpenMP threads spin for milliseconds, waiting for the next one, on the very cores that threads of
 ours would need: beside torch's ReLU and Adam a second pool gets half of the machine. So the parts are given to torch's
-own team, through the entry point that compilers emit for `#pragma omp parallel`. Where torch brings no such library
-(macOS, Windows), and in a child that was forked while the team was running (OpenMP does not survive that), plain
-Python threads take the parts.
+own team, through the entry point that compilers emit for `#pragma omp parallel`, and by machine code (`team`). Where
+torch brings no such library (macOS, Windows), and in a child that was forked while the team was running (OpenMP does
+not survive that), plain Python threads take the parts.
 """
 
 from __future__ import annotations
 
 import ctypes
-import itertools
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import lru_cache
 from pathlib import Path
 
+import numba
 import torch
 
-# Handing a part to another thread takes some 30 us, half of which is Python's lock; so much work takes 30 us alone.
-OPERATIONS_PER_THREAD = 1_500_000
+from reference.kernels.compiled import on_team
+from reference.kernels.team import takes_part
+
+# Handing a part to a thread that is waiting for it takes a microsecond or two; so much work takes 4 us alone.
+OPERATIONS_PER_THREAD = 200_000
 
 
-def ranges(count: int, operations: int) -> list[tuple[int, int]]:
-    """Equal ranges of `range(count)`, as many as are worth a thread each.
+def parts(count: int, operations: int) -> int:
+    """How many equal ranges of `range(count)` are worth a thread each.
 
     Args:
         count: number of independent items, images mostly.
         operations: multiply-adds in all of them together.
 
     Returns:
-        [(first, last + 1), ...], at least one range, at most `torch.get_num_threads()`.
+        At least 1, at most `torch.get_num_threads()`.
     """
-    parts = max(1, min(torch.get_num_threads(), count, operations // OPERATIONS_PER_THREAD))
-    cuts = [count * part // parts for part in range(parts + 1)]
-    return list(zip(cuts, cuts[1:]))
+    return max(1, min(torch.get_num_threads(), count, operations // OPERATIONS_PER_THREAD))
 
 
-def run(work: Callable[[int, int, int], None], parts: list[tuple[int, int]]) -> None:
-    """Call `work(part, first, end)` for every range, side by side; the calling thread takes some of them."""
-    if len(parts) == 1:
-        work(0, *parts[0])
-        return
-    team = None if _forked else _team()
-    if team is None:
-        _run_in_pool(work, parts)
-        return
-    job = _Job(work, parts)
-    # Always the whole team: OpenMP ends threads that a smaller one has no use for, and starts them anew.
-    team(_MEMBER, job, torch.get_num_threads(), 0)
-    for failure in job.failures:
-        raise failure
+def run(kernel: Callable, parts: int, count: int, *arguments) -> None:
+    """Call `kernel(*arguments, first, end)` for `parts` equal ranges of `range(count)`, side by side.
+
+    Args:
+        kernel: what `compiled` returned, for a function without a result. If its last arguments are
+            (part, first, end), it is told which part it does as well.
+        parts: how many; the calling thread takes some of them.
+        count: the items in all of them together.
+        *arguments: arrays, numbers, None, and tuples of these.
+
+    Raises:
+        What a part raised; the other parts are done all the same.
+    """
+    if numba.config.DISABLE_JIT:
+        _run_in_pool(kernel, parts, count, arguments)
+    elif parts == 1:
+        _launcher(kernel)(0, 1, 1, count, *arguments)
+    elif team := 0 if _forked else _team():
+        # Always the whole team: OpenMP ends threads that a smaller one has no use for, and starts them anew.
+        _launcher(kernel)(team, torch.get_num_threads(), parts, count, *arguments)
+    else:
+        _run_in_pool(kernel, parts, count, arguments)
 
 
-class _Job:
-    """Parts to be done; each member of a team takes the next one until there is none."""
-
-    def __init__(self, work, parts):
-        self.work, self.parts = work, parts
-        self.next = itertools.count()
-        self.failures: list[BaseException] = []
-
-    def help(self) -> None:
-        try:
-            while (part := next(self.next)) < len(self.parts):
-                self.work(part, *self.parts[part])
-        except BaseException as failure:  # an exception must not travel through the frames of OpenMP
-            self.failures.append(failure)
-
-
-_Member = ctypes.CFUNCTYPE(None, ctypes.py_object)
-_MEMBER = _Member(lambda job: job.help())
+_launcher = lru_cache(maxsize=None)(on_team)
 
 
 @lru_cache(maxsize=1)
-def _team() -> Callable | None:
-    """`GOMP_parallel(function, argument, threads, flags)` of the OpenMP library that torch came with, if it has one."""
+def _team() -> int:
+    """The address of `GOMP_parallel` in the OpenMP library that torch came with, 0 if it has none."""
     for path in sorted((Path(torch.__file__).parent / "lib").glob("libgomp*.so*")):
         start = getattr(ctypes.CDLL(str(path)), "GOMP_parallel", None)
         if start is not None:
-            start.argtypes, start.restype = (_Member, ctypes.py_object, ctypes.c_uint, ctypes.c_uint), None
-            return start
-    return None
+            return ctypes.cast(start, ctypes.c_void_p).value
+    return 0
 
 
 _threads_at_fork, _forked = 1, False  # whether this process was forked from one whose team was running
@@ -102,9 +93,18 @@ def _after_fork() -> None:
 os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
 
 
-def _run_in_pool(work, parts) -> None:
-    waiting = [_pool(os.getpid()).submit(work, part, *parts[part]) for part in range(1, len(parts))]
-    work(0, *parts[0])
+def _run_in_pool(kernel, parts: int, count: int, arguments: tuple) -> None:
+    numbered = takes_part(getattr(kernel, "py_func", kernel))
+
+    def work(part: int) -> None:
+        first, end = count * part // parts, count * (part + 1) // parts
+        kernel(*arguments, *([part] if numbered else []), first, end)
+
+    waiting = [_pool(os.getpid()).submit(work, part) for part in range(1, parts)]
+    try:
+        work(0)
+    finally:
+        wait(waiting)
     for future in waiting:
         future.result()
 

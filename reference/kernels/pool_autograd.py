@@ -36,21 +36,23 @@ def positions(winners: torch.Tensor, geometry: PoolGeometry, width: int) -> torc
 
 
 class MaxPooling(torch.autograd.Function):
-    """Every window's maximum, and who won: (output, winners)."""
+    """Every window's maximum, and beside it who won if `winners_wanted`."""
 
     @staticmethod
-    def forward(ctx, input, algorithm: PoolAlgorithm, geometry: PoolGeometry, positions_wanted: bool):
-        wanted = positions_wanted or ctx.needs_input_grad[0]
+    def forward(ctx, input, algorithm: PoolAlgorithm, geometry: PoolGeometry, winners_wanted: bool):
+        wanted = winners_wanted or ctx.needs_input_grad[0]
         output, winners = algorithm.maxima(input.detach(), geometry, wanted)  # (N, C, OH, OW)
         ctx.set_materialize_grads(False)
         if winners is not None:
-            ctx.mark_non_differentiable(winners)
             ctx.save_for_backward(winners)
         ctx.algorithm, ctx.geometry, ctx.size = algorithm, geometry, tuple(input.shape[2:])
+        if not winners_wanted:
+            return output
+        ctx.mark_non_differentiable(winners)
         return output, winners
 
     @staticmethod
-    def backward(ctx, grad, _):
+    def backward(ctx, grad, _=None):
         if grad is None:
             return None, None, None, None
         if not torch.is_grad_enabled():  # nobody will differentiate this again: no record of it

@@ -2,7 +2,8 @@
 
 Every kernel reads its input once and writes its output once, which is what pooling costs when done
 well: its arithmetic is hidden behind the memory. For windows of 2x2 that tile the image, each pair of
-rows is split into its even and its odd columns by a shuffle. Other windows are worked out along the rows
+rows is split into its even and its odd columns by a shuffle; of windows of 3x3 two steps apart the maxima of every
+row's three neighbours serve both windows that see them. Other windows are worked out along the rows
 first, then down the columns: KH + KW steps instead of KH*KW. Who won is kept as the tap's number, so the
 gradient needs no scattered writes: each pixel asks the windows that see it whether it won.
 
@@ -15,16 +16,20 @@ most as many roundings.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
+
 import numpy as np
 import torch
 
-from reference.kernels import memory
-from reference.kernels.parallel import ranges, run
+from reference.kernels import memory, parallel
+from reference.kernels.operands import array
 from reference.kernels.pool_algorithm import PoolAlgorithm
 from reference.kernels.pool_direct_kernels import (
     averages_2x2,
     averages_of_planes,
     maxima_2x2,
+    maxima_3x3,
     scatter_2x2,
     spread_2x2,
     spread_over_planes,
@@ -38,89 +43,113 @@ from reference.kernels.pool_window_kernels import (
     spread_over_windows,
 )
 
-# `ranges` counts multiply-adds of a matrix product; a pooled pixel takes the time of about so many.
+# `parallel` counts multiply-adds of a matrix product; a pooled pixel takes the time of about so many.
 OPERATIONS_PER_PIXEL = 16
 
 
-def _is_2x2(geometry: PoolGeometry, size: tuple[int, int]) -> bool:
-    tiles = geometry.kernel_size == geometry.stride == (2, 2) and geometry.dilation == (1, 1)
-    whole = not geometry.ceil_mode or (size[0] % 2 == 0 and size[1] % 2 == 0)
-    return tiles and geometry.padding == (0, 0) and whole
+@dataclass(frozen=True)
+class _Plan:
+    """What is worked out once per geometry and size of an image.
+
+    Args:
+        counts: (OH, OW). is_2x2: whether windows of 2x2 tile the image. is_plane: whether one window is all of it.
+        is_3x3: whether whole windows of 3x3 lie two steps apart.
+        numbered: whether each window has a tap in the image, and int16 a number for each tap. It is rare that not.
+        window: the geometry as the kernels for any window take it.
+    """
+
+    counts: tuple[int, int]
+    is_2x2: bool
+    is_3x3: bool
+    is_plane: bool
+    numbered: bool
+    window: tuple[int, ...]
 
 
-def _on_planes(kernel, planes: int, pixels: int, *arguments) -> None:
-    """`kernel(first, end, *arguments)` over all planes, side by side where that pays."""
-    parts = ranges(planes, planes * pixels * OPERATIONS_PER_PIXEL)
-    run(lambda part, first, end: kernel(first, end, *arguments), parts)
+@lru_cache(maxsize=256)
+def _plan(geometry: PoolGeometry, size: tuple[int, int]) -> _Plan:
+    (kh, kw), plain = geometry.kernel_size, geometry.padding == (0, 0) and geometry.dilation == (1, 1)
+    tiles = geometry.kernel_size == geometry.stride == (2, 2) and plain
+    return _Plan(
+        counts=geometry.output_size(size),
+        is_2x2=tiles and (not geometry.ceil_mode or (size[0] % 2 == 0 and size[1] % 2 == 0)),
+        is_3x3=(kh, kw) == (3, 3) and geometry.stride == (2, 2) and plain and not geometry.ceil_mode,
+        is_plane=geometry.kernel_size == size and plain,
+        numbered=kh * kw < 1 << 15 and all(geometry.first_tap(axis, size[axis])[-1] < size[axis] for axis in (0, 1)),
+        window=(*geometry.kernel_size, *geometry.stride, *geometry.padding, *geometry.dilation),
+    )
 
 
-def _planes(tensor: torch.Tensor) -> np.ndarray:
+def _run(kernel, image: np.ndarray, *arguments) -> None:
+    """`kernel(*arguments, first, end)` over the planes of an image (N*C, H, W), side by side where that pays."""
+    planes = image.shape[0]
+    parallel.run(kernel, parallel.parts(planes, image.size * OPERATIONS_PER_PIXEL), planes, *arguments)
+
+
+def _planes(numbers: np.ndarray) -> np.ndarray:
     """(N, C, H, W) as (N*C, H, W)."""
-    n, c, h, w = tensor.shape
-    return tensor.contiguous().numpy().reshape(n * c, h, w)
-
-
-def _window(geometry: PoolGeometry) -> tuple[int, ...]:
-    return (*geometry.kernel_size, *geometry.stride, *geometry.padding, *geometry.dilation)
-
-
-def _taps_are_numbered(geometry: PoolGeometry, size: tuple[int, int]) -> bool:
-    """Whether each window has a tap in the image, and int16 a number for each tap. It is rare that not."""
-    kh, kw = geometry.kernel_size
-    return kh * kw < 1 << 15 and all(geometry.first_tap(axis, size[axis])[-1] < size[axis] for axis in (0, 1))
+    n, c, h, w = numbers.shape
+    return numbers.reshape(n * c, h, w)
 
 
 def maxima(input, geometry: PoolGeometry, winners_wanted: bool):
-    n, c, h, w = input.shape
-    if not _taps_are_numbered(geometry, (h, w)):
+    n, c, *size = input.shape
+    plan = _plan(geometry, tuple(size))
+    if not plan.numbered:
         return UNFOLD.maxima(input, geometry, winners_wanted)
-    is_2x2, shape = _is_2x2(geometry, (h, w)), (n, c, *geometry.output_size((h, w)))
-    output = memory.empty(shape, input.dtype)
-    winners = memory.empty(shape, torch.uint8 if is_2x2 else torch.int16) if winners_wanted else None
-    arrays = _planes(input), _planes(output), None if winners is None else _planes(winners)
-    if is_2x2:
-        _on_planes(maxima_2x2, n * c, h * w, *arrays)
+    shape, winners, taps = (n, c, *plan.counts), None, None
+    output, best = memory.result(shape, input.dtype)
+    if winners_wanted:
+        winners, taps = memory.result(shape, torch.uint8 if plan.is_2x2 else torch.int16)
+        taps = _planes(taps)
+    image, best = _planes(array(input)), _planes(best)
+    if plan.is_2x2:
+        _run(maxima_2x2, image, image, best, taps)
+    elif plan.is_3x3:
+        _run(maxima_3x3, image, image, best, taps)
     else:
-        _on_planes(maxima_of_windows, n * c, h * w, *arrays, _window(geometry))
+        _run(maxima_of_windows, image, image, best, taps, plan.window)
     return output, winners
 
 
 def scatter(grad, winners, geometry: PoolGeometry, size: tuple[int, int]):
-    n, c = grad.shape[:2]
     if winners.dtype == torch.int64:
         return UNFOLD.scatter(grad, winners, geometry, size)
-    result = memory.empty((n, c, *size), grad.dtype)
-    arrays = _planes(grad), _planes(winners), _planes(result)
+    result, image = memory.result((*grad.shape[:2], *size), grad.dtype)
+    numbers, taps, image = _planes(array(grad)), _planes(array(winners)), _planes(image)
     if winners.dtype == torch.uint8:
-        _on_planes(scatter_2x2, n * c, size[0] * size[1], *arrays)
+        _run(scatter_2x2, image, numbers, taps, image)
     else:
-        _on_planes(scatter_to_windows, n * c, size[0] * size[1], *arrays, _window(geometry))
+        _run(scatter_to_windows, image, numbers, taps, image, _plan(geometry, size).window)
     return result
 
 
 def averages(input, geometry: PoolGeometry, row_divisors, column_divisors):
-    n, c, h, w = input.shape
-    output = memory.empty((n, c, *geometry.output_size((h, w))), input.dtype)
-    arguments = _planes(input), _planes(output), row_divisors.numpy(), column_divisors.numpy()
-    if _is_2x2(geometry, (h, w)):
-        _on_planes(averages_2x2, n * c, h * w, *arguments)
-    elif geometry.kernel_size == (h, w) and geometry.padding == (0, 0):
-        _on_planes(averages_of_planes, n * c, h * w, *arguments)
+    n, c, *size = input.shape
+    plan = _plan(geometry, tuple(size))
+    output, means = memory.result((n, c, *plan.counts), input.dtype)
+    image = _planes(array(input))
+    arguments = image, _planes(means), row_divisors.numpy(), column_divisors.numpy()
+    if plan.is_2x2:
+        _run(averages_2x2, image, *arguments)
+    elif plan.is_plane:
+        _run(averages_of_planes, image, *arguments)
     else:
-        _on_planes(averages_of_windows, n * c, h * w, *arguments, _window(geometry))
+        _run(averages_of_windows, image, *arguments, plan.window)
     return output
 
 
 def spread(grad, geometry: PoolGeometry, row_divisors, column_divisors, size: tuple[int, int]):
-    n, c = grad.shape[:2]
-    result = memory.empty((n, c, *size), grad.dtype)
-    arguments = _planes(grad), _planes(result), row_divisors.numpy(), column_divisors.numpy()
-    if _is_2x2(geometry, size):
-        _on_planes(spread_2x2, n * c, size[0] * size[1], *arguments)
-    elif geometry.kernel_size == size and geometry.padding == (0, 0):
-        _on_planes(spread_over_planes, n * c, size[0] * size[1], *arguments)
+    plan = _plan(geometry, size)
+    result, image = memory.result((*grad.shape[:2], *size), grad.dtype)
+    image = _planes(image)
+    arguments = _planes(array(grad)), image, row_divisors.numpy(), column_divisors.numpy()
+    if plan.is_2x2:
+        _run(spread_2x2, image, *arguments)
+    elif plan.is_plane:
+        _run(spread_over_planes, image, *arguments)
     else:
-        _on_planes(spread_over_windows, n * c, size[0] * size[1], *arguments, _window(geometry))
+        _run(spread_over_windows, image, *arguments, plan.window)
     return result
 
 

@@ -1,4 +1,4 @@
-"""The loops of `pool_direct` for windows that tile the image: 2x2, and one window over the whole plane.
+"""The loops of `pool_direct` for the windows that are met most: 2x2, 3x3 two steps apart, and the whole plane.
 
 Layouts: an input is (P, H, W), an output (P, OH, OW), P = N*C planes, all contiguous; no two arrays of a
 call share memory. Planes are independent, so callers may hand ranges of them [first, end) to threads.
@@ -20,7 +20,7 @@ else:
 LANES = v.LANES
 
 
-def _maxima_2x2(first, end, input, output, winners):
+def _maxima_2x2(input, output, winners, first, end):
     """Maxima of 2x2 windows that tile each plane, and the winning tap 0..3 as uint8 (or `winners` is None)."""
     height, width = input.shape[1:]
     rows, columns = output.shape[1:]
@@ -34,6 +34,8 @@ def _maxima_2x2(first, end, input, output, winners):
                 top = (plane * height + 2 * y) * width + 2 * x
                 corner, right = v.load_pairs(input, top, low, high, blank)
                 below, opposite = v.load_pairs(input, top + width, low, high, blank)
+                v.read_ahead(input, top)
+                v.read_ahead(input, top + width)
                 best = v.greater(v.greater(opposite, below), v.greater(right, corner))
                 # Of equal maxima the first wins: asked last, it has the last word.
                 tap = v.choose(v.equal(below, best), taps[2], taps[3])
@@ -55,7 +57,48 @@ def _maxima_2x2(first, end, input, output, winners):
                     v.store(tap, winners, place, mask)
 
 
-def _scatter_2x2(first, end, grad, winners, result):
+def _greatest_of_three(input, at, count, lowest):
+    """The greatest of three neighbours from every other place on, and which: 0, 1 or 2, the first of equal ones.
+
+    Args:
+        at: the first place. count: how many numbers of the row are left from there.
+    """
+    near, middle = v.load_pairs(input, at, v.below(count), v.below(count - LANES), lowest)
+    far, _ = v.load_pairs(input, at + 2, v.below(count - 2), v.below(count - 2 - LANES), lowest)
+    wins = v.beats(middle, near)
+    best, tap = v.choose(wins, middle, near), v.choose(wins, v.splat(np.int16(1)), v.splat(np.int16(0)))
+    wins = v.beats(far, best)
+    return v.choose(wins, far, best), v.choose(wins, v.splat(np.int16(2)), tap)
+
+
+def _maxima_3x3(input, output, winners, first, end):
+    """Maxima of 3x3 windows two steps apart, without padding, and the winning tap 0..8 (or `winners` is None)."""
+    height, width = input.shape[1:]
+    rows, columns = output.shape[1:]
+    lowest = input.dtype.type(-np.inf)
+    three, six = v.splat(np.int16(3)), v.splat(np.int16(6))
+    for plane in range(first, end):
+        for x in range(0, columns, LANES):
+            mask, count = v.below(columns - x), width - 2 * x
+            last, last_tap = greatest_of_three(input, plane * height * width + 2 * x, count, lowest)
+            for y in range(rows):
+                at = (plane * height + 2 * y + 1) * width + 2 * x
+                best, tap = last, last_tap
+                middle, middle_tap = greatest_of_three(input, at, count, lowest)
+                last, last_tap = greatest_of_three(input, at + width, count, lowest)
+                v.read_ahead(input, at)
+                v.read_ahead(input, at + width)
+                wins = v.beats(middle, best)
+                best, tap = v.choose(wins, middle, best), v.choose(wins, v.add(middle_tap, three), tap)
+                wins = v.beats(last, best)
+                best, tap = v.choose(wins, last, best), v.choose(wins, v.add(last_tap, six), tap)
+                place = (plane * rows + y) * columns + x
+                v.store(best, output, place, mask)
+                if winners is not None:
+                    v.store(tap, winners, place, mask)
+
+
+def _scatter_2x2(grad, winners, result, first, end):
     """The adjoint of `_maxima_2x2`: a pixel gets its window's number where it won, else 0."""
     height, width = result.shape[1:]
     rows, columns = grad.shape[1:]
@@ -81,7 +124,7 @@ def _scatter_2x2(first, end, grad, winners, result):
                 v.store_pairs(nothing, nothing, result, (plane * height + height - 1) * width + 2 * x, low, high)
 
 
-def _averages_2x2(first, end, input, output, row_divisors, column_divisors):
+def _averages_2x2(input, output, row_divisors, column_divisors, first, end):
     """Means of 2x2 windows that tile each plane; all their divisors are the same."""
     height, width = input.shape[1:]
     rows, columns = output.shape[1:]
@@ -95,11 +138,13 @@ def _averages_2x2(first, end, input, output, row_divisors, column_divisors):
                 top = (plane * height + 2 * y) * width + 2 * x
                 corner, right = v.load_pairs(input, top, low, high, zero)
                 below, opposite = v.load_pairs(input, top + width, low, high, zero)
+                v.read_ahead(input, top)
+                v.read_ahead(input, top + width)
                 total = v.add(v.add(corner, right), v.add(below, opposite))
                 v.store(v.divide(total, divisor), output, (plane * rows + y) * columns + x, mask)
 
 
-def _spread_2x2(first, end, grad, result, row_divisors, column_divisors):
+def _spread_2x2(grad, result, row_divisors, column_divisors, first, end):
     """The adjoint of `_averages_2x2`."""
     height, width = result.shape[1:]
     rows, columns = grad.shape[1:]
@@ -117,7 +162,7 @@ def _spread_2x2(first, end, grad, result, row_divisors, column_divisors):
                 v.store_pairs(nothing, nothing, result, (plane * height + height - 1) * width + 2 * x, low, high)
 
 
-def _averages_of_planes(first, end, input, output, row_divisors, column_divisors):
+def _averages_of_planes(input, output, row_divisors, column_divisors, first, end):
     """The mean of each whole plane, sixteen planes at a time: their sixteen sums are added up pair by pair."""
     size = input.shape[1] * input.shape[2]
     zero = input.dtype.type(0)
@@ -141,7 +186,7 @@ def _averages_of_planes(first, end, input, output, row_divisors, column_divisors
         v.store(v.divide(total, divisor), output, start, v.below(count))
 
 
-def _spread_over_planes(first, end, grad, result, row_divisors, column_divisors):
+def _spread_over_planes(grad, result, row_divisors, column_divisors, first, end):
     """The adjoint of `_averages_of_planes`."""
     size = result.shape[1] * result.shape[2]
     numbers = grad.reshape(-1)
@@ -154,6 +199,8 @@ def _spread_over_planes(first, end, grad, result, row_divisors, column_divisors)
 
 # fastmath is off: whether a NaN wins, and which of equal maxima, is the contract.
 maxima_2x2 = compiled(_maxima_2x2, fastmath=False)
+greatest_of_three = compiled(_greatest_of_three, fastmath=False)
+maxima_3x3 = compiled(_maxima_3x3, fastmath=False)
 scatter_2x2 = compiled(_scatter_2x2, fastmath=False)
 averages_2x2 = compiled(_averages_2x2, fastmath=False)
 spread_2x2 = compiled(_spread_2x2, fastmath=False)

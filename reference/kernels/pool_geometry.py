@@ -40,7 +40,11 @@ class PoolGeometry:
         arguments = (kernel_size, stride, padding, dilation, ceil_mode)
         # Plain ints are nearly every call there is: remembered, so that a small image does not wait for the checks.
         # Only exact ints: to a cache, True is 1 and 2.0 is 2.
-        plain = all(type(argument) is int or argument is None for argument in arguments[:4]) and type(ceil_mode) is bool
+        plain = (
+            type(kernel_size) is type(padding) is type(dilation) is int
+            and (stride is None or type(stride) is int)
+            and type(ceil_mode) is bool
+        )
         return cls._remembered(*arguments) if plain else cls._checked(*arguments)
 
     @classmethod

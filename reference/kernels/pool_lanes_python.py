@@ -30,6 +30,10 @@ def load_pairs(array, index, low, high, fill):
     return row[0::2], row[1::2]
 
 
+def read_ahead(array, index):
+    """Ask for what will be read soon after the 32 numbers from array[index] on; it need not be in the array."""
+
+
 def store(lanes, array, index, mask):
     """Write the lanes of the mask from array[index] on."""
     for lane in np.flatnonzero(mask):

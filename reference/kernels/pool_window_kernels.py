@@ -83,7 +83,7 @@ def _split(source, at, width, lines, start, span, stride, padding, fill):
             lines[start + (x + padding) % stride * span + (x + padding) // stride] = source[at + x]
 
 
-def _maxima_of_windows(first, end, input, output, winners, window):
+def _maxima_of_windows(input, output, winners, window, first, end):
     """Maxima of any windows, and each winning tap i*KW + j in the type of `winners` (or `winners` is None)."""
     kh, kw, sh, sw, ph, pw, dh, dw = window
     height, width = input.shape[1:]
@@ -156,7 +156,7 @@ def _sum_of_all(numbers, base, offsets, seen, place):
     return total
 
 
-def _scatter_to_windows(first, end, grad, winners, result, window):
+def _scatter_to_windows(grad, winners, result, window, first, end):
     """The adjoint of `_maxima_of_windows`: each pixel adds up the numbers of the windows that it won."""
     kh, kw, sh, sw, ph, pw, dh, dw = window
     height, width = result.shape[1:]
@@ -199,7 +199,7 @@ def _join(phases, result, at, count, stride):
         pixels[at + x] = phases[x % stride * LANES + x // stride]
 
 
-def _averages_of_windows(first, end, input, output, row_divisors, column_divisors, window):
+def _averages_of_windows(input, output, row_divisors, column_divisors, window, first, end):
     """Sums of any windows over their divisors."""
     kh, kw, sh, sw, ph, pw, dh, dw = window
     height, width = input.shape[1:]
@@ -232,7 +232,7 @@ def _averages_of_windows(first, end, input, output, row_divisors, column_divisor
                 v.store(v.divide(total, divisor), output, (plane * rows + y) * columns + x, mask)
 
 
-def _spread_over_windows(first, end, grad, result, row_divisors, column_divisors, window):
+def _spread_over_windows(grad, result, row_divisors, column_divisors, window, first, end):
     """The adjoint of `_averages_of_windows`."""
     kh, kw, sh, sw, ph, pw, dh, dw = window
     height, width = result.shape[1:]

@@ -32,3 +32,12 @@ def borrowed(count: int, dtype: np.dtype) -> Iterator[np.ndarray]:
         yield buffer[first : first + wanted - _ALIGNMENT].view(dtype)
     finally:
         _spare.append(buffer)
+
+
+@contextmanager
+def borrowed_by_parts(parts: int, count: int, dtype: np.dtype) -> Iterator[np.ndarray]:
+    """(parts, at least `count`): each part's own, apart by whole cache lines, until the block ends."""
+    lines = -(-count * np.dtype(dtype).itemsize // _ALIGNMENT)
+    step = lines * _ALIGNMENT // np.dtype(dtype).itemsize
+    with borrowed(parts * step, dtype) as flat:
+        yield flat[: parts * step].reshape(parts, step)

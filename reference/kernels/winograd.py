@@ -39,7 +39,7 @@ from reference.kernels.conv_algorithm import Algorithm
 from reference.kernels.conv_geometry import Geometry
 from reference.kernels.operands import arrays, supports
 from reference.kernels.gemm_tile import HEIGHTS, columns, row_cuts
-from reference.kernels.scratch import borrowed
+from reference.kernels.scratch import borrowed, borrowed_by_parts
 from reference.kernels.vectors import VECTOR_BYTES
 from reference.kernels.winograd_kernels import (
     multiply_images_compiled,
@@ -97,7 +97,7 @@ def _products(source, weight, steps, flipped: bool, start, corner, target) -> bo
     tiles = tuple(-(-side // TILE) for side in size)
     count, panels = images * tiles[0] * tiles[1], len(cuts) - 1
     operations = count * channels * rows * POINTS
-    threads = len(parallel.ranges(operations, operations))
+    threads = parallel.parts(operations, operations)
     packed_once = count > FEW_TILES * threads
     if packed_once:
         block = _block(images, tiles, width, CACHE_BYTES // (POINTS * channels * source.itemsize), threads)
@@ -107,8 +107,8 @@ def _products(source, weight, steps, flipped: bool, start, corner, target) -> bo
     # Where there are fewer blocks than threads, several of these share a block, each with channels of its own.
     chunks = 1 if packed_once else max(1, min(panels, threads // blocks))
     most = -(-block[0] * block[1] * tiles[1] // width)
-    parts = parallel.ranges(blocks * chunks, operations)
-    checks = np.zeros((len(parts), lanes), source.dtype)
+    parts = parallel.parts(blocks * chunks, operations)
+    checks = np.zeros((parts, lanes), source.dtype)
     values = POINTS * (most * width * (channels + HEIGHTS[0]) + 2 * lanes) + lanes
     planes = 2 * block[0] * (block[1] + 1) * TILE * (tiles[1] + 1) * TILE + 4 * lanes
     panel = POINTS * (HEIGHTS[0] * channels + lanes)
@@ -116,21 +116,17 @@ def _products(source, weight, steps, flipped: bool, start, corner, target) -> bo
 
     with borrowed(POINTS * (rows * channels + panels * lanes) if packed_once else 0, source.dtype) as packed:
 
-        def pack(_, first, end):
-            at = POINTS * (cuts[first] * channels + first * lanes)
-            transform_weights_compiled(*filters, packed, at, first, end)
-
-        def units(part, first, end):
-            with borrowed(values + panel + planes, source.dtype) as memory:
-                multiply_images_compiled(
-                    source.reshape(-1), tuple(source.shape), corner, flat.reshape(-1), (rows, *size),
-                    weight.reshape(-1), steps, flipped, cuts, packed if packed_once else memory[values:], packed_once,
-                    start, block, most, chunks, memory[:values], memory[values + panel :], checks[part], first, end,
-                )  # fmt: skip
-
         if packed_once:
-            parallel.run(pack, parallel.ranges(panels, rows * channels * FILTER_OPERATIONS))
-        parallel.run(units, parts)
+            parallel.run(
+                transform_weights_compiled, parallel.parts(panels, rows * channels * FILTER_OPERATIONS), panels,
+                *filters, packed, 0,
+            )  # fmt: skip
+        with borrowed_by_parts(parts, values + panel + planes, source.dtype) as scratch:
+            parallel.run(
+                multiply_images_compiled, parts, blocks * chunks,
+                source.reshape(-1), source.shape, corner, flat.reshape(-1), (rows, *size), weight.reshape(-1), steps,
+                flipped, cuts, packed, packed_once, start, block, most, chunks, scratch, (values, panel), checks,
+            )  # fmt: skip
     return not checks.any()
 
 
@@ -144,34 +140,31 @@ def weight_grad(grad, input, geometry: Geometry, kernel_size: tuple[int, int]):
     tiles = tuple(-(-side // TILE) for side in size)
     wide = -(-channels // width) * width
     operations = images * tiles[0] * tiles[1] * channels * out_channels * POINTS
-    threads = len(parallel.ranges(operations, operations))
+    threads = parallel.parts(operations, operations)
     # Every block reads and writes all sums, so a block's tiles should be worth that.
     total = POINTS * (out_channels * wide + lanes)
     fitting = max(GRAD_CACHE_BYTES, total * source.itemsize) // (POINTS * (wide + out_channels) * source.itemsize)
     block = _block(images, tiles, 1, fitting, threads)
     most = block[0] * block[1] * tiles[1]
     blocks = -(-images // block[0]) * -(-tiles[0] // block[1])
-    parts = parallel.ranges(blocks, operations)
+    parts = parallel.parts(blocks, operations)
     values = POINTS * (most * (wide + out_channels) + (len(cuts) + 1) * lanes)
     planes = (lanes + HEIGHTS[0]) * ((block[1] + 1) * TILE * (tiles[1] + 1) * TILE + lanes) + lanes
     corner = geometry.padding[0], geometry.padding[2]
 
-    with borrowed(total * len(parts), source.dtype) as totals:
-
-        def multiply(part, first, end):
-            with borrowed(values + planes, source.dtype) as memory:
-                multiply_tiles_compiled(
-                    source.reshape(-1), tuple(source.shape), corner, grads.reshape(-1), (out_channels, *size), cuts,
-                    block, most, memory[:values], memory[values:], totals[part * total :], first, end,
-                )  # fmt: skip
-
-        def transform(_, first, end):
-            transform_gradients_compiled(
-                totals, total, len(parts), flat.reshape(-1), out_channels, channels, first, end
-            )
-
-        parallel.run(multiply, parts)
-        parallel.run(transform, parallel.ranges(out_channels, gradient.numel() // TAPS**2 * FILTER_OPERATIONS))
+    with borrowed(parts * total, source.dtype) as totals:
+        totals = totals.reshape(parts, total)
+        with borrowed_by_parts(parts, values + planes, source.dtype) as scratch:
+            parallel.run(
+                multiply_tiles_compiled, parts, blocks,
+                source.reshape(-1), source.shape, corner, grads.reshape(-1), (out_channels, *size), cuts, block, most,
+                scratch, values, totals,
+            )  # fmt: skip
+        operations = out_channels * channels * FILTER_OPERATIONS
+        parallel.run(
+            transform_gradients_compiled, parallel.parts(out_channels, operations), out_channels,
+            totals, flat.reshape(-1), out_channels, channels,
+        )  # fmt: skip
     if not torch.isfinite(gradient).all():
         return direct.weight_grad(grad, input, geometry, kernel_size)
     return gradient

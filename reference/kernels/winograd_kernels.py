@@ -49,8 +49,8 @@ def _block_of(index, images, tiles, block):
 _fill_planes_compiled, _block_of_compiled = compiled(_fill_planes), compiled(_block_of)
 
 
-def transform_weights(weight, steps, channels, flipped, cuts, packed, at, first, end):
-    """Pack G g G^T for panels first to end of the target's channels, the first of them from `at` on.
+def transform_weights(weight, steps, channels, flipped, cuts, packed, origin, first, end):
+    """Pack G g G^T for panels first to end of the target's channels.
 
     A panel of R rows takes POINTS * (channels*R + lanes) numbers; its point e starts at e * (channels*R + lanes), and
     there number (r, c) lies at c*R + r, as `gemm_tile` reads it.
@@ -58,9 +58,10 @@ def transform_weights(weight, steps, channels, flipped, cuts, packed, at, first,
     Args:
         weight: flat. steps: numbers between its filters of neighbouring target and source channels.
         flipped: whether each filter is turned by 180 degrees. cuts: `row_cuts` of the target's channels.
-        packed: flat, written.
+        packed: flat, written. origin: the panel with which it starts.
     """
     lanes = VECTOR_BYTES // weight.itemsize
+    at = POINTS * ((cuts[first] - cuts[origin]) * channels + (first - origin) * lanes)
     places = np.empty((1 + HEIGHTS[0] // lanes) * lanes, np.int64)
     for panel in range(first, end):
         rows = cuts[panel + 1] - cuts[panel]
@@ -82,18 +83,19 @@ transform_weights_compiled = compiled(transform_weights)
 
 def multiply_images(
     source, shape, corner, target, target_shape, weight, steps, flipped, cuts, packed, packed_once, start, block, most,
-    chunks, values, planes, checks, first, end,
+    chunks, scratch, room, checks, part, first, end,
 ):  # fmt: skip
     """Write the output of some blocks of tiles.
 
     Args:
         source: flat. shape: (N, C, H, W). corner: (top, left), its padding.
         target: flat, written. target_shape: (O, OH, OW).
-        weight, steps, flipped, cuts: see `transform_weights`. packed: all panels of it where `packed_once`, otherwise
-            room for one. start: what each target channel starts from.
+        weight, steps, flipped, cuts: see `transform_weights`. packed: all panels of it where `packed_once`; otherwise
+            each is packed when its turn comes. start: what each target channel starts from.
         block: (images, rows of tiles). most: panels of tiles in a block. chunks: parts of a block's target channels.
-        values, planes: flat, to work in: transformed pixels and products; padded images and ragged outputs.
-        checks: a vector, becomes NaN where an output is not finite.
+        scratch: (parts, numbers), to work in: transformed pixels and products; a packed panel; padded images and
+            ragged outputs. room: the numbers of the first two.
+        checks: (parts, lanes), become NaN where an output is not finite.
         first, end: the units of work, block * chunks + chunk.
     """
     lanes = VECTOR_BYTES // source.itemsize
@@ -108,6 +110,8 @@ def multiply_images(
     product_step = most * width * HEIGHTS[0] + lanes
     products = POINTS * value_step
     sums = block[0] * (block[1] * TILE + 2) * pitch + 2 * lanes
+    values, planes, check = scratch[part, : room[0]], scratch[part, room[0] + room[1] :], checks[part]
+    panel_packed = packed if packed_once else scratch[part, room[0] : room[0] + room[1]]
     zeros = np.zeros(HEIGHTS[0], source.dtype)
     runs = np.zeros((1, 3), np.int64)
     runs[0, 2] = channels
@@ -143,13 +147,15 @@ def multiply_images(
             from_a = POINTS * (r * channels + panel * lanes)
             if not packed_once:
                 from_a = 0
-                transform_weights_compiled(weight, steps, channels, flipped, cuts, packed, 0, panel, panel + 1)
+                transform_weights_compiled(
+                    weight, steps, channels, flipped, cuts, panel_packed, panel, panel, panel + 1
+                )
             for e in range(POINTS):
                 a_at = from_a + e * (channels * height_r + lanes)
                 for p in range(-(-vectors // 2)):
                     tile_compiled(
                         height_r, values, products + e * product_step + p * width, lanes, most * width,
-                        packed, a_at, values, e * value_step + p * channels * width, runs, 0, 1, zeros, 0, False,
+                        panel_packed, a_at, values, e * value_step + p * channels * width, runs, 0, 1, zeros, 0, False,
                     )  # fmt: skip
             for o in range(r, r + height_r):
                 for v in range(vectors):
@@ -157,11 +163,11 @@ def multiply_images(
                     if whole:
                         gather_output(
                             values, at, product_step, target, made, v * lanes, o * out_height * out_width, out_pitch,
-                            start, o, checks,
+                            start, o, check,
                         )  # fmt: skip
                     else:
                         gather_output(
-                            values, at, product_step, planes, made, v * lanes, sums, out_pitch, start, o, checks
+                            values, at, product_step, planes, made, v * lanes, sums, out_pitch, start, o, check
                         )
                 if not whole:
                     for n in range(n0, n1):
@@ -176,7 +182,7 @@ multiply_images_compiled = compiled(multiply_images)
 
 
 def multiply_tiles(
-    source, shape, corner, grad, grad_shape, cuts, block, most, values, planes, totals, first, end,
+    source, shape, corner, grad, grad_shape, cuts, block, most, scratch, room, totals, part, first, end,
 ):  # fmt: skip
     """Write the sums over some blocks of tiles of every transformed gradient with every transformed pixel.
 
@@ -184,11 +190,13 @@ def multiply_tiles(
         source: flat. shape: (N, C, H, W). corner: (top, left), its padding.
         grad: flat. grad_shape: (O, OH, OW). cuts: `row_cuts(O)`.
         block: (images, rows of tiles). most: tiles in a block.
-        values, planes: flat, to work in: transformed gradients and pixels; padded images.
-        totals: flat, written: point e of (o, c) lies at e * (O*CW + lanes) + o*CW + c, CW being C in whole panels.
+        scratch: (parts, numbers), to work in: transformed gradients and pixels, `room` numbers; padded images.
+        totals: (parts, numbers), written: point e of (o, c) lies at e * (O*CW + lanes) + o*CW + c, CW being C in whole
+            panels.
         first, end: the blocks.
     """
     lanes = VECTOR_BYTES // source.itemsize
+    values, planes, total = scratch[part, :room], scratch[part, room:], totals[part]
     width = 2 * lanes
     images, channels, height, pixels = shape
     out_channels, out_height, out_width = grad_shape
@@ -255,7 +263,7 @@ def multiply_tiles(
                 a_at = grads + e * grad_step + r * most + panel * lanes
                 for c in range(0, wide, width):
                     tile_compiled(
-                        cuts[panel + 1] - r, totals, e * total_step + r * wide + c, lanes, wide,
+                        cuts[panel + 1] - r, total, e * total_step + r * wide + c, lanes, wide,
                         values, a_at, values, e * value_step + c * most, runs, 0, 1, zeros, 0, index > first,
                     )  # fmt: skip
 
@@ -263,25 +271,25 @@ def multiply_tiles(
 multiply_tiles_compiled = compiled(multiply_tiles)
 
 
-def transform_gradients(totals, step, parts, gradient, out_channels, channels, first, end):
-    """Write the gradients of output channels first to end from the totals of several parts, `step` apart."""
+def transform_gradients(totals, gradient, out_channels, channels, first, end):
+    """Write the gradients of output channels first to end from `multiply_tiles`' totals of all parts."""
     lanes = VECTOR_BYTES // gradient.itemsize
     wide = -(-channels // (2 * lanes)) * 2 * lanes
     total_step = out_channels * wide + lanes
     places = np.empty(lanes, np.int64)
     zeros = np.zeros(1, gradient.dtype)
-    checks = np.zeros(lanes, gradient.dtype)
+    checks, total = np.zeros(lanes, gradient.dtype), totals[0]
     for o in range(first, end):
-        for part in range(1, parts):
+        for part in range(1, totals.shape[0]):
             for e in range(POINTS):
                 at = e * total_step + o * wide
                 for c in range(at, at + wide):  # the spare lanes too, which write the last channel once more
-                    totals[c] += totals[part * step + c]
+                    total[c] += totals[part, c]
         for c in range(0, channels, lanes):
             for lane in range(lanes):
                 places[lane] = min(c + lane, channels - 1) * 9
             gather_weight(
-                totals, o * wide + c, total_step, gradient, places, 0, o * channels * 9, 3, zeros, 0, checks
+                total, o * wide + c, total_step, gradient, places, 0, o * channels * 9, 3, zeros, 0, checks
             )
 
 

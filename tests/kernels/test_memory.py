@@ -1,5 +1,8 @@
 """Recycled memory: used again when its tensor is gone, never before, and never more of it than agreed."""
 
+import gc
+import threading
+
 import pytest
 import torch
 
@@ -8,7 +11,7 @@ from reference.kernels import memory
 
 @pytest.fixture(autouse=True)
 def nothing_waiting(monkeypatch):
-    monkeypatch.setattr(memory, "_waiting", {})
+    monkeypatch.setattr(memory, "_waiting", memory._Waiting())
 
 
 def test_a_block_is_used_again_once_no_view_of_it_is_left():
@@ -18,6 +21,33 @@ def test_a_block_is_used_again_once_no_view_of_it_is_left():
     assert memory.empty((512, 256), torch.float32).data_ptr() != place
     del view
     assert memory.empty((512, 256), torch.float32).data_ptr() == place
+
+
+def test_a_block_is_not_used_again_while_an_array_over_it_is():
+    tensor, array = memory.result((512, 256), torch.float32)
+    place = tensor.data_ptr()
+    assert array.ctypes.data == place and array.shape == (512, 256)
+    del tensor
+    assert memory.empty((512, 256), torch.float32).data_ptr() != place
+    del array
+    assert memory.empty((512, 256), torch.float32).data_ptr() == place
+
+
+def test_no_two_tensors_of_any_thread_have_one_block():
+    gc.collect()
+    failures, lent = [], set(memory._lent)
+
+    def work(number):
+        for turn in range(300):
+            tensors = [memory.empty((shape,), torch.float64).fill_(number) for shape in (3, 3, 100, 1 << turn % 12)]
+            failures.extend(number for tensor in tensors if not (tensor == number).all())
+
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert not failures and memory._lent <= lent
 
 
 def test_a_gradient_keeps_its_block():
@@ -38,8 +68,8 @@ def test_no_more_waits_than_agreed(monkeypatch):
     monkeypatch.setattr(memory, "WAITING_BYTES", 3 << 20)
     tensors = [memory.empty((size, 1 << 18), torch.float32) for size in (1, 1, 2)]
     del tensors
-    waiting = sum(size * len(blocks) for size, blocks in memory._waiting.items())
-    assert 0 < waiting <= 3 << 20
+    waiting = sum(size * len(blocks) for size, blocks in memory._waiting.blocks.items())
+    assert 0 < waiting == memory._waiting.bytes <= 3 << 20
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.uint8, torch.int16])
