@@ -185,7 +185,8 @@ def _add_grade(commands, assignment: Assignment) -> None:
         help="write DIR/report.html and DIR/report.pdf too, with all figures that the assignment asks for; "
         "takes minutes more")  # fmt: skip
     add("--face", type=face, action="append", default=[], metavar="NAME=FILE",
-        help=f"write the result in another form too: {', '.join(name for name in FACES if name not in ALWAYS)}")  # fmt: skip
+        help="write the result in another form too: "
+        f"{', '.join(name for name in FACES if name not in ALWAYS)}")  # fmt: skip
     foundations = sorted({one.rests_on for one in assignment.deliverables if one.rests_on is not None})
     add("--swap", type=_swap, action="append", default=[],
         metavar=" or ".join(f"deliverable{number}=FOLDER" for number in foundations) or "deliverableN=FOLDER",

@@ -252,7 +252,7 @@ def _grade_deliverable(
             data=data, models=models, report=progress.line,
         ) as bench:  # fmt: skip
             for check in deliverable.checks:
-                progress.check(check.title)
+                progress.check(check.hidden or check.title)
                 checks.append(_judge(bench, check))
                 progress.checked(checks[-1])
             training = bench.training

@@ -264,7 +264,7 @@ def _fault(truth: Scene, answer: Tensor, image: int, label: int | None = None) -
 
 
 def _shown(answer: Tensor) -> Tensor:
-    """A map rescaled to [0, 1], so that a fault of scale costs its own check only; ends the check where it is constant."""
+    """A map rescaled to [0, 1], so that a fault of scale costs its own check only; a constant one ends the check."""
     if constant(answer):
         raise Judged(Outcome("fail", CONSTANT))
     return unit(answer)

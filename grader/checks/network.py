@@ -32,7 +32,14 @@ SEARCHED = 2  # images that a wrong answer is compared with known faults on
 # γ/√(variance + ε) with these two is 1 to five digits for any ε up to 1: no batch normalisation that
 # begins as the identity changes a value by more, whatever its ε.
 SCALE, VARIANCE = 2.0**8, 2.0**16
-ORDER = "the parameters fit, so look at the order of the layers, the ReLUs, and whether a softmax or a normalisation was added"
+ORDER = (
+    "the parameters fit, so look at the order of the layers, the ReLUs, and whether a softmax or a normalisation was "
+    "added"
+)
+UNTOLD = (
+    "it cannot be told which vectors are the biases: expected a batch normalisation's shift (bias) to begin with 0, as "
+    "PyTorch's does, found other numbers"
+)
 
 
 @dataclass(frozen=True)
@@ -127,6 +134,8 @@ class Network:
         message = replies.expect(bench.ask(self.module, request), Built)
         if not message.is_module:
             raise Judged(Outcome("fail", f"{self.network.handle}() made a {message.type}, not an nn.Module"))
+        if any(slot.lazy for slot in message.parameters):  # a pass gives them their shapes, and their numbers
+            replies.output(self._forward(bench, torch.zeros(1, *self.network.image_shape)))
         return message
 
     def _read(self, bench: Bench) -> tuple[list[Slot], dict[str, torch.Tensor], dict[str, torch.Tensor]]:
@@ -163,10 +172,12 @@ class Network:
         return Candidate(layout, values | given)
 
     def _fault(self, candidate: Candidate, images: torch.Tensor, answer: torch.Tensor) -> tuple[str, str]:
-        """What is wrong with the logits of images, and its hint; "" if they are the figure's in one of the ways it leaves open."""
+        """What is wrong with the logits of images, and its hint; "" if they are what a way that is open gives."""
         zeros = _filled(candidate.values, 0)
         orders = plain_layout.arrangements(self.network, candidate.layout, zeros)
         tensors = [plain_cnn.shaped(self.network, [candidate.values[name] for name in order]) for order in orders]
+        if not tensors:
+            return UNTOLD, ""
         wrong = mismatch("logits", answer, plain_cnn.logits(self.network, tensors[0], images))
         if wrong is None or self._explains(plain_cnn.accepted, tensors, images, answer) is not None:
             return "", ""

@@ -83,7 +83,8 @@ def read(path: Path, names: Sequence[str]) -> dict[str, list[str]]:
     """
     lines = [line for line in io.StringIO(_text(path), newline=None) if not line.lstrip().startswith("#")]
     # Where a comma stands in decimals, spreadsheets put semicolons between cells.
-    semicolons = bool(lines) and ";" in lines[0] and "," not in lines[0]
+    first = next((line for line in lines if line.strip()), "")
+    semicolons = ";" in first and "," not in first
     rows: dict[str, list[str]] = {}
     known = {key(name): name for name in names}
     try:
@@ -133,4 +134,4 @@ def _text(path: Path) -> str:
     try:
         return content.decode("utf-8-sig")  # a spreadsheet begins it with a mark of its own
     except UnicodeDecodeError:
-        raise TableError("expected UTF-8") from None
+        raise TableError("expected UTF-8; from a spreadsheet, save it as CSV UTF-8") from None

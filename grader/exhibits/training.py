@@ -56,7 +56,7 @@ def trial(bench: Bench) -> list[Exhibit]:
 
 
 def record(bench: Bench) -> list[Exhibit]:
-    """The curve of the training that made the checkpoint, in the submission's own words: NAME.json of NAME.safetensors."""
+    """The curve of the training that made the checkpoint, by the submission's word: NAME.json of NAME.safetensors."""
     if bench.whole_training:
         return []
     title = "The training of the checkpoint"

@@ -114,7 +114,12 @@ def collect(name: str, root: Path = ROOT) -> dict[str, bytes]:
         files |= found
     for template in ("Makefile", "README.md"):
         text = (TEMPLATES / template).read_text(encoding="utf-8")
-        marks = {"assignment": name, "data": assignment.data, "folders": assignment.folders, "example": assignment.example}
+        marks = {
+            "assignment": name,
+            "data": assignment.data,
+            "folders": assignment.folders,
+            "example": assignment.example,
+        }
         for mark, value in marks.items():
             text = text.replace(f"@{mark}@", value)
         files[template] = text.encode()

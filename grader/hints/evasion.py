@@ -90,7 +90,10 @@ def of_weakness(
     if farthest == 0:
         return "your images are the originals: no step is ever added to them"
     if farthest <= epsilon / BRIGHTEST + SLACK:
-        return f"your images differ from the originals by at most ε/{BRIGHTEST}: ε is in pixel values from 0 to {BRIGHTEST}"
+        return (
+            f"your images differ from the originals by at most ε/{BRIGHTEST}: ε is in pixel values from 0 to "
+            f"{BRIGHTEST}"
+        )
     if torch.equal(given.round(), start):
         return "your images are the originals after rounding: no pixel changes by half a grey level"
     before, after = (F.cross_entropy(logits(parameters, images), labels, reduction="none") for images in (start, given))
@@ -110,7 +113,10 @@ def of_weakness(
     reached, count = predicted.mode().values.item(), (predicted == predicted.mode().values).double().mean()
     started = logits(parameters, start).argmax(1)
     if targeted and count >= MOST and not (labels == reached).any() and not (started == reached).any():
-        return f"the network takes your images for {reached} and not for the target {labels[0].item()}: is that the loss's?"
+        return (
+            f"the network takes your images for {reached} and not for the target {labels[0].item()}: is that the "
+            "loss's?"
+        )
     return ""
 
 
@@ -128,8 +134,8 @@ def of_strays(stray: int, passes: int) -> str:
     if stray < MOST * (stray + passes):
         return ""
     return (
-        f"the model is asked for gradients at images that are near none of the originals: it takes raw pixels from 0 to "
-        f"{BRIGHTEST}, undivided and within ε of x"
+        "the model is asked for gradients at images that are near none of the originals: it takes raw pixels from 0 "
+        f"to {BRIGHTEST}, undivided and within ε of x"
     )
 
 

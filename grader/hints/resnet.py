@@ -49,7 +49,10 @@ def _other_head(figure: Figure3, parameters: Shapes) -> str:
         return f"there are {len(matrices)} linear layers; Figure 3 has one"
     if len(matrices) == 1 and matrices[0] != figure.linear:
         rows, columns = matrices[0]
-        return f"the linear layer maps {columns} numbers to {rows}; Figure 3's maps {figure.linear[1]} to {figure.classes}"
+        return (
+            f"the linear layer maps {columns} numbers to {rows}; Figure 3's maps {figure.linear[1]} to "
+            f"{figure.classes}"
+        )
     if len(matrices) == 1 and figure.linear[:1] not in parameters.values():
         return "the linear layer has no bias"
     return ""
@@ -127,7 +130,10 @@ def of_idle(idle: Sequence[str], frozen: Sequence[str], gradients: Mapping[str, 
         return "requires_grad is False there: whatever sets it has to go"
     zero = [name for name in idle if isinstance(gradients.get(name), torch.Tensor)]
     if len(zero) == len(idle):
-        return "a gradient arrives there and is 0: what they compute is multiplied by 0, or cut off by a ReLU everywhere"
+        return (
+            "a gradient arrives there and is 0: what they compute is multiplied by 0, or cut off by a ReLU "
+            "everywhere"
+        )
     return (
         "what they compute does not reach the logits, or leaves autograd on its way (.data, .detach(), .item(), "
         "torch.no_grad)"

@@ -182,7 +182,8 @@ def neuron_faults(network: PlainCNN, table: Table) -> list[Fault]:
             }
             if own and own != feature_map(layer):
                 slips[math.prod(own)] = "it follows from this row's feature map, which is wrong"
-            faults.append(Fault(name, NEURONS, _found(cell, "the numbers of this row's feature map", slips.get(found, ""))))
+            slip = slips.get(found, "")
+            faults.append(Fault(name, NEURONS, _found(cell, "the numbers of this row's feature map", slip)))
     return faults
 
 
@@ -228,8 +229,8 @@ def _accepted_settings(layer: Layer) -> list[tuple[tuple[int, ...], ...]]:
         case Convolution():
             return [((layer.out_channels,), (layer.kernel_size,), (layer.stride,), (layer.padding,))]
         case Pooling():
-            pool = ((layer.window,), (layer.stride,), (0,))
-            return [pool, ((), *pool), ((layer.channels,), *pool)]
+            pools = [((layer.window,), (layer.stride,), padding) for padding in ((0,), ())]
+            return [(*filters, *pool) for pool in pools for filters in ((), ((),), ((layer.channels,),))]
         case Linear():
             return [((layer.out_features,),)]
 

@@ -32,11 +32,6 @@ class Layout:
     scales: tuple[str, ...]
     shifts: dict[int, int]
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All of them."""
-        return (*self.weights, *itertools.chain(*self.vectors.values()), *self.scales)
-
 
 def read(network: PlainCNN, found: Shapes, *, ones: frozenset[str] = frozenset()) -> Layout | str:
     """Find a figure's parameters among a submission's.
@@ -99,10 +94,13 @@ def arrangements(network: PlainCNN, layout: Layout, zeros: frozenset[str] = froz
     choices = []
     for width, names in layout.vectors.items():
         biases = len(names) - layout.shifts[width]
+        nonzero = [name for name in names if name not in zeros]
+        spare = [name for name in names if name in zeros][: max(0, biases - len(nonzero))]
+        # Not orders of all names: a submission may have a thousand, and they are tried in the grader.
+        among = sorted(nonzero + spare, key=names.index)
         chosen = {}
-        for order in itertools.permutations(names, biases):
-            if all(name in zeros for name in names if name not in order):
-                chosen.setdefault(tuple("" if name in zeros else name for name in order), order)
+        for order in itertools.permutations(among) if len(among) == biases else ():
+            chosen.setdefault(tuple("" if name in zeros else name for name in order), order)
         choices.append([(width, order) for order in chosen.values()])
     for choice in itertools.product(*choices):
         weights, biases = iter(layout.weights), {width: iter(order) for width, order in choice}

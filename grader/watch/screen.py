@@ -35,7 +35,9 @@ class Screen(Progress):
     def opening(self, assignment: Assignment, given: str) -> None:
         """What is watched, and what the verdicts are worth."""
         self._console.print(
-            Text(f"watching {given} for {assignment.name}: a save grades what it has a part in; Ctrl-C ends it", "bold"),
+            Text(
+                f"watching {given} for {assignment.name}: a save grades what it has a part in; Ctrl-C ends it", "bold"
+            ),
             soft_wrap=True,
         )
         self.line(
@@ -63,8 +65,9 @@ class Screen(Progress):
         super().checked(result)
         self._place += 1
         if result is not None:
-            self._console.print(terminal.row(shown(result, self._place), told=self._told))
-            self._told = result.reason
+            said = shown(result, self._place)
+            self._console.print(terminal.row(said, told=self._told))
+            self._told = said.reason  # a hidden one's was not read, so the next may not be "the same"
 
     def graded(self, result: Result) -> None:
         """A deliverable is done, with all that was graded of it."""

@@ -71,11 +71,11 @@ class Parcel:
 
     def slot(self, name: str, tensor: torch.Tensor, values: bool) -> Slot:
         """Describe one parameter or buffer, with its values if wanted."""
+        name, dtype = clean(name, LINE), clean(str(tensor.dtype).removeprefix("torch."), 32)
         if torch.nn.parameter.is_lazy(tensor):
-            return Slot(clean(name, LINE), [], clean(tensor.dtype, 32).removeprefix("torch."), tensor.requires_grad, lazy=True)
+            return Slot(name, [], dtype, tensor.requires_grad, lazy=True)
         index = self.add(tensor.detach())[0] if values else None
-        dtype = str(tensor.dtype).removeprefix("torch.")
-        return Slot(clean(name, LINE), list(tensor.shape), clean(dtype, 32), tensor.requires_grad, index)
+        return Slot(name, list(tensor.shape), dtype, tensor.requires_grad, index)
 
 
 def type_name(value: object) -> str:

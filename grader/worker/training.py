@@ -43,8 +43,9 @@ def train(
 ) -> Trained:
     """Seed, build the network, train it, and send its outputs after each epoch.
 
-    `module` has the loop and the seeding, `networks` the network. The loop is called as `train(net, images, labels, epochs, on_epoch)`, and calls
-    `on_epoch(epoch, loss, accuracy)` itself. The network stays among the session's `objects`.
+    `module` has the loop and the seeding, `networks` the network. The loop is called as
+    `train(net, images, labels, epochs, on_epoch)`, and calls `on_epoch(epoch, loss, accuracy)` itself. The
+    network stays among the session's `objects`.
     """
     images, labels, *evaluations = arrays
     arrays.clear()  # all of them lie in one piece of memory, which is given back when the last is let go
@@ -88,7 +89,9 @@ def evaluate(network: nn.Module, images: torch.Tensor, request: Train) -> torch.
     try:
         with torch.no_grad():
             # (B, H, W) -> (B, classes)
-            batches = [network(normalised(batch, request).to(place)).cpu() for batch in images.split(request.batch_size)]
+            batches = [
+                network(normalised(batch, request).to(place)).cpu() for batch in images.split(request.batch_size)
+            ]
         return torch.cat(batches)
     finally:
         for part, mode in modes:

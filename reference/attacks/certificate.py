@@ -2,7 +2,7 @@
 
 Every unit max(0, the pool's inputs) lies between two linear functions of these inputs, so a
 difference of logits lies above a linear function of the pixels, whose least value in the ball is
-known exactly. Nothing here is a search: an instance with a positive bound is beyond every attack.
+known exactly. Nothing here is a search: an instance whose bound is clearly positive is beyond every attack.
 
 Reference: Zhang et al., Efficient neural network robustness certification with general activation
 functions, NeurIPS 2018, section 3 (CROWN); the bounds of the second convolution, which sees 14×14
@@ -152,7 +152,7 @@ class Certificate:
 
 @torch.no_grad()
 def beyond_reach(net: nn.Module, x: Tensor, target: int, epsilon: float, batch: int = 25) -> Tensor:
-    """How far every image within ε of `x` stays from being taken for `target`, at the least.
+    """How far every image of whole pixel values within ε of `x` stays from being taken for `target`, at the least.
 
     Args:
         net: as for `Certificate`.
@@ -162,7 +162,8 @@ def beyond_reach(net: nn.Module, x: Tensor, target: int, epsilon: float, batch: 
         batch: instances at a time; each takes 25 MB.
 
     Returns:
-        (N,), in logits: where it is positive, no attack can succeed.
+        (N,), in logits: where it is above `goal.CLEAR`, no attack can succeed. Below that the bound's own roundings
+        in float64, and those of a model in float32, could matter.
     """
     bounds = []
     for part in x.split(batch):

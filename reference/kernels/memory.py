@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import threading
 import weakref
+from collections import deque
 
 import numpy as np
 import torch
@@ -27,35 +28,52 @@ NUMPY = {dtype: torch.empty(0, dtype=dtype).numpy().dtype for dtype in (
 class _Waiting:
     """Blocks by their size, the size that was longest not used first.
 
-    A block is bytes, the first that is aligned, and how many can be used from there.
+    A block is bytes, the first that is aligned, and how many can be used from there. One may come back at any moment,
+    in the midst of `take` too: when Python collects a circle of objects. So nobody waits for the lock: who does not
+    get it takes new memory, or leaves what comes back in a queue for whoever has it next.
     """
 
     def __init__(self):
         self.blocks: dict[int, list[tuple[np.ndarray, int]]] = {}
         self.bytes = 0
-        # Of one thread too, a block may come back at any moment: when Python collects a circle of objects.
-        self.lock = threading.RLock()
+        # Short, so that little is held if nobody has the lock again: in a child that was forked while it was taken.
+        self.returned: deque[tuple[np.ndarray, int, int]] = deque(maxlen=16)
+        self.lock = threading.Lock()
 
     def take(self, count: int) -> tuple[np.ndarray, int, int]:
         # Eight sizes between a power of two and the next: a last, smaller batch can use what a whole one left.
         step = 1 << max(count.bit_length() - 4, 6)
         size = -(-count // step) * step
-        with self.lock:
-            if self.blocks.get(size):
-                self.bytes -= size
-                return *self.blocks[size].pop(), size
+        if self.lock.acquire(blocking=False):
+            try:
+                if self.returned:
+                    self._sort()
+                if self.blocks.get(size):
+                    self.bytes -= size
+                    return *self.blocks[size].pop(), size
+            finally:
+                self.lock.release()
         block = np.empty(size + ALIGNMENT, np.uint8)
         return block, -block.ctypes.data % ALIGNMENT, size
 
-    def give_back(self, block: np.ndarray, start: int, size: int) -> None:
-        with self.lock:
+    def give_back(self, *block) -> None:
+        self.returned.append(block)
+        if self.lock.acquire(blocking=False):
+            try:
+                self._sort()
+            finally:
+                self.lock.release()
+
+    def _sort(self) -> None:
+        while self.returned:
+            block, start, size = self.returned.popleft()
             same = self.blocks.pop(size, [])
             same.append((block, start))
             self.blocks[size] = same
             self.bytes += size
-            while self.bytes > WAITING_BYTES:
-                oldest = next(iter(self.blocks))
-                self.bytes -= oldest * len(self.blocks.pop(oldest))
+        while self.bytes > WAITING_BYTES:
+            oldest = next(iter(self.blocks))
+            self.bytes -= oldest * len(self.blocks.pop(oldest))
 
 
 class _Loan(weakref.ref):
@@ -90,7 +108,7 @@ def empty(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
 
 
 def result(shape: tuple[int, ...], dtype: torch.dtype) -> tuple[torch.Tensor, np.ndarray]:
-    """As `empty`, and an array over the same memory."""
+    """As `empty`, and an array over the same memory, which these two keep; a view of the array alone does not."""
     numbers = NUMPY[dtype]
     block, start, size = _waiting.take(math.prod(shape) * numbers.itemsize)
     array = np.ndarray(shape, numbers, block, start)

@@ -26,7 +26,8 @@ def as_text(table: Table) -> str:
     for row in table.rows:
         grid.add_row(*_cells(row, by_thousands=True))
     page = io.StringIO()
-    Console(file=page, width=200).print(grid)
+    # Text alone: in a notebook it would show the table by itself, and where colour is forced put codes into it.
+    Console(file=page, width=200, color_system=None, force_jupyter=False).print(grid)
     return page.getvalue()
 
 

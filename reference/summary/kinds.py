@@ -20,13 +20,14 @@ class Kind:
     Args:
         name: "conv", "dw" (depth-wise), "pw" (point-wise), "pool" or "linear"; of others that of the class.
         settings: filters/window/stride/padding; "-" where there is nothing of the sort.
-        multiply_adds: for one image; a bias's additions and a pooling's comparisons are none.
+        multiply_adds: for one image; a bias's additions and a pooling's comparisons are none. None of a layer of
+            another kind, whose arithmetic is not known here.
         has_neurons: whether its outputs are neurons.
     """
 
     name: str
     settings: str
-    multiply_adds: int
+    multiply_adds: int | None
     has_neurons: bool = True
 
 
@@ -55,7 +56,7 @@ def kind_of(module: nn.Module, given: Shape, made: Shape) -> Kind | None:
         return Kind(type(module).__name__, "-", math.prod(made), has_neurons=False)
     if _is_pooling(module, given, made):
         return Kind("pool", _pooling_settings(module, given, made), 0)
-    return Kind(type(module).__name__, "-", 0) if any(True for _ in module.parameters()) else None
+    return Kind(type(module).__name__, "-", None) if any(True for _ in module.parameters()) else None
 
 
 def _has(module: nn.Module, *names: str) -> bool:

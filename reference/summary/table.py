@@ -22,7 +22,7 @@ class Row:
         feature_map: height x width x channels of what the layer gives.
         weights: its numbers that are learned, with the bias; each is counted at its first use.
         neurons: numbers in the feature map.
-        multiply_adds: for one image.
+        multiply_adds: for one image; None of layers other than convolution, pooling, linear and normalisation.
     """
 
     layer: str
@@ -41,7 +41,7 @@ class Table:
 
     @property
     def total(self) -> Row:
-        """The sums; the input counts nowhere."""
+        """The sums; the input counts nowhere, nor what is not known."""
         neurons = sum(row.neurons or 0 for row in self.rows)
         multiply_adds = sum(row.multiply_adds or 0 for row in self.rows)
         return Row("Total", "-", "-", sum(row.weights for row in self.rows), neurons, multiply_adds)

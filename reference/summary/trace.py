@@ -39,10 +39,10 @@ def trace(net: nn.Module, input_shape: Shape) -> list[Call]:
         if given is not None and made is not None:
             calls.append(Call(module, tuple(given.shape[1:]), tuple(made.shape[1:])))
 
-    hooks = [layer.register_forward_hook(note, with_kwargs=True) for layer in _layers(net)]
-    modes = [(module, module.training) for module in net.modules()]
     some = next(net.parameters(), torch.zeros(()))
     image = torch.zeros(1, *input_shape, device=some.device, dtype=some.dtype)
+    modes = [(module, module.training) for module in net.modules()]
+    hooks = [layer.register_forward_hook(note, with_kwargs=True) for layer in _layers(net)]
     try:
         with torch.no_grad():
             net.eval()(image)

@@ -213,7 +213,8 @@ def show(result: dict) -> None:
     """The numbers as Markdown."""
     print("; ".join(f"{name}: {value}" for name, value in result["conditions"].items()) + "\n")
     times = result["times"]
-    print(f"| recipe | batch, ms | epoch, s | of {times['peer']} (least–greatest) | loss after {times['steps']} steps |")
+    least, after = f"of {times['peer']} (least–greatest)", f"loss after {times['steps']} steps"
+    print(f"| recipe | batch, ms | epoch, s | {least} | {after} |")
     print("|---|---|---|---|---|")
     for row in times["rows"]:
         median, least, greatest = (f"{share:.1%}" for share in row["share"])

@@ -86,21 +86,29 @@ def test_the_networks_have_the_texts_known_totals():
     assert (PART_A.flat, PART_B.flat) == (1_152, 1_152)
 
 
-@pytest.mark.parametrize("model", [MODEL, NORMALISED, BY_HAND], ids=["plain", "normalised", "by hand"])
+LAZY = MODEL.replace("nn.Linear(1152, 500)", "nn.LazyLinear(500)")
+
+
+@pytest.mark.parametrize(
+    "model", [MODEL, NORMALISED, BY_HAND, LAZY], ids=["plain", "normalised", "by hand", "lazy"]
+)
 def test_right_networks_in_any_style_get_everything(hand_in, model):
     result = hand_in(1, 3, model__py=model)
     assert lost(result) == {}
     assert result.points == 56
 
 
-@pytest.mark.parametrize("activation", ["F.gelu", "torch.tanh", "F.silu", "(lambda x: F.leaky_relu(x, 0.2))", "(lambda x: x)"])
+@pytest.mark.parametrize(
+    "activation", ["F.gelu", "torch.tanh", "F.silu", "(lambda x: F.leaky_relu(x, 0.2))", "(lambda x: x)"]
+)
 def test_behind_the_hidden_layer_the_choice_is_free(hand_in, activation):
     model = MODEL.replace("F.relu(self.fc(x.flatten(1)))", f"{activation}(self.fc(x.flatten(1)))")
     assert lost(hand_in(1, model__py=model)) == {}
 
 
 MUTANTS = {
-    "padding": (1, "self.conv1 = nn.Conv2d(3, 32, 5, stride=1, padding=1)", "self.conv1 = nn.Conv2d(3, 32, 5, padding=2)",
+    "padding": (1, "self.conv1 = nn.Conv2d(3, 32, 5, stride=1, padding=1)",
+                "self.conv1 = nn.Conv2d(3, 32, 5, padding=2)",
                 {"parameters", "values"}, "parameters", "a padding of 2 in stage 1"),
     "pooling rounds up": (1, "nn.MaxPool2d(2, 2)", "nn.MaxPool2d(2, 2, ceil_mode=True)",
                           {"parameters", "values"}, "parameters", "pooling that rounds up"),
@@ -111,9 +119,11 @@ MUTANTS = {
     "filters": (1, "64, 3, stride=1, padding=1)\n        self.conv3 = nn.Conv2d(64,",
                 "48, 3, stride=1, padding=1)\n        self.conv3 = nn.Conv2d(48,",
                 {"parameters", "values"}, "parameters", "no parameter of shape (64, 32, 3, 3)"),
-    "frozen": (1, "self.out = nn.Linear(500, 10)", "self.out = nn.Linear(500, 10)\n        self.fc.bias.requires_grad_(False)",
+    "frozen": (1, "self.out = nn.Linear(500, 10)",
+               "self.out = nn.Linear(500, 10)\n        self.fc.bias.requires_grad_(False)",
                {"parameters", "gradients"}, "parameters", "fc.bias would not train"),
-    "softmax": (1, "return self.out(F.relu(self.fc(x.flatten(1))))", "return F.softmax(self.out(F.relu(self.fc(x.flatten(1)))), 1)",
+    "softmax": (1, "return self.out(F.relu(self.fc(x.flatten(1))))",
+                "return F.softmax(self.out(F.relu(self.fc(x.flatten(1)))), 1)",
                 {"values"}, "values", "softmax of the logits"),
     "log-softmax": (3, "return self.out(F.relu(self.fc(x.flatten(1))))",
                     "return F.log_softmax(self.out(F.relu(self.fc(x.flatten(1)))), 1)",
@@ -126,17 +136,22 @@ MUTANTS = {
         1, "self.out = nn.Linear(500, 10)",
         "self.out = nn.Linear(500, 10)\n        nn.init.zeros_(self.out.weight)\n        self.pool = nn.AvgPool2d(2)",
         {"values", "gradients"}, "values", "average-pooling"),
-    "dropout in evaluation": (1, "x.flatten(1)", "F.dropout(x.flatten(1), 0.5)", {"values"}, "values", "dropout must rest"),
+    "dropout in evaluation": (1, "x.flatten(1)", "F.dropout(x.flatten(1), 0.5)", {"values"}, "values",
+                              "dropout must rest"),
     "normalisation of each image": (1, "F.relu(self.conv2(x))", "F.relu(F.instance_norm(self.conv2(x)))",
                                     {"values"}, "values", "normalisation was added"),
-    "another normalisation": (1, "self.conv2(x)", "self.norm(self.conv2(x))", {"values"}, "values", "normalisation was added"),
+    "another normalisation": (1, "self.conv2(x)", "self.norm(self.conv2(x))", {"values"}, "values",
+                              "normalisation was added"),
     "no gradient": (1, "self.pool(F.relu(self.conv1(x)))", "self.pool(F.relu(self.conv1(x))).detach()",
                     {"gradients"}, "gradients", "conv1.weight, conv1.bias"),
     "dense": (3, "nn.Conv2d(32, 32, 3, padding=1, groups=32)", "nn.Conv2d(32, 32, 3, padding=1)",
               {"parameters", "values"}, "parameters", "Conv2-dw is no depth-wise convolution"),
-    "fewer groups": (3, "groups=64", "groups=32", {"parameters", "values"}, "parameters", "no parameter of shape (64, 1, 3, 3)"),
-    "point-wise first": (3, "self.point2(self.depth2(x))", "self.point2(x)", {"values", "gradients"}, "gradients", "depth2"),
-    "part A again": (3, "class SeparableCNN(nn.Module):", "class SeparableCNN(CustomCNN):\n    pass\n\n\nclass Other(nn.Module):",
+    "fewer groups": (3, "groups=64", "groups=32", {"parameters", "values"}, "parameters",
+                     "no parameter of shape (64, 1, 3, 3)"),
+    "point-wise first": (3, "self.point2(self.depth2(x))", "self.point2(x)", {"values", "gradients"}, "gradients",
+                         "depth2"),
+    "part A again": (3, "class SeparableCNN(nn.Module):",
+                     "class SeparableCNN(CustomCNN):\n    pass\n\n\nclass Other(nn.Module):",
                      {"parameters", "values"}, "parameters", "no parameter of shape (32, 1, 3, 3)"),
     "units": (1, "self.out = nn.Linear(500, 10)", "self.out = nn.Linear(500, 100)",
               {"shape", "parameters", "values", "gradients"}, "shape", "expected (1, 10)"),
@@ -165,8 +180,17 @@ def test_a_convolution_without_bias_in_front_of_a_normalisation_is_told_so(hand_
     assert "in front of a batch normalisation has its bias, too" in lost(result)["partA.parameters"]
 
 
+def test_a_normalisation_that_shifts_at_first_is_told_so(hand_in):
+    model = NORMALISED.replace("nn.BatchNorm1d(500)", "shifted(nn.BatchNorm1d(500))")
+    model += "\n\ndef shifted(norm):\n    nn.init.constant_(norm.bias, 0.1)\n    return norm\n"
+    result = hand_in(1, model__py=model)
+    assert names(result) == {"values"}
+    assert "cannot be told which vectors are the biases" in lost(result)["partA.values"]
+
+
 def test_normalisation_by_the_batch_is_no_layer_that_can_be_compared(hand_in):
-    model = NORMALISED.replace("nn.BatchNorm2d(filters, eps=1e-3)", "nn.BatchNorm2d(filters, track_running_stats=False)")
+    without = "nn.BatchNorm2d(filters, track_running_stats=False)"
+    model = NORMALISED.replace("nn.BatchNorm2d(filters, eps=1e-3)", without)
     assert names(hand_in(1, model__py=model)) == {"values"}
 
 
@@ -176,10 +200,12 @@ def test_normalisation_by_the_batch_is_no_layer_that_can_be_compared(hand_in):
         (1, {"part_a__csv": TABLE_A.replace("64/3x3/1/1", "64/3x3/2/1")}, {"table.settings"}, "Conv2-1"),
         (1, {"part_a__csv": TABLE_A.replace("7x7x64", "8x8x64")}, {"table.feature_maps"}, "Pool-2"),
         (1, {"part_a__csv": TABLE_A.replace("73856", "73728")}, {"table.weights"}, "without the biases"),
-        (3, {"part_b__csv": TABLE_B.replace("7200\nConv2-pw", "7201\nConv2-pw")}, {"table.neurons"}, "Conv2-dw, #neurons"),
+        (3, {"part_b__csv": TABLE_B.replace("7200\nConv2-pw", "7201\nConv2-pw")}, {"table.neurons"},
+         "Conv2-dw, #neurons"),
         (3, {"part_b__csv": TABLE_B.replace("595334", "595333")}, {"table.totals"}, "Total, #weights"),
         (1, {"part_a__csv": "no table"},
-         {f"table.{name}" for name in ("settings", "feature_maps", "weights", "neurons", "totals")}, "a row 'no table'"),
+         {f"table.{name}" for name in ("settings", "feature_maps", "weights", "neurons", "totals")},
+         "a row 'no table'"),
     ],
 )  # fmt: skip
 def test_a_wrong_cell_loses_its_column(hand_in, number, change, expected, said):
@@ -213,7 +239,8 @@ def test_the_students_stubs_earn_nothing(worker, monkeypatch):
 # ------------------------------------------------------------------- the description
 def test_hints_name_the_slip_whose_size_was_found():
     found = {str(place): shape for place, shape in enumerate(PART_A.shapes())}
-    for flat, said in ((2048, "pooling that rounds up"), (512, "no padding in stage 2"), (6272, "no pooling in stage 3")):
+    slips = {2048: "pooling that rounds up", 512: "no padding in stage 3", 6272: "no pooling in stage 3"}
+    for flat, said in slips.items():
         place = next(place for place, shape in found.items() if shape == (500, 1152))
         assert said in plain_cnn.hint(PART_A, found | {place: (500, flat)})
     assert plain_cnn.hint(PART_A, found) == ""

@@ -145,7 +145,8 @@ def test_what_cannot_be_had_says_why_and_costs_nothing_else(raised, reason, caps
 
     granted = []
     bench = SimpleNamespace(grant=granted.append)
-    shown = gather(bench, [Gathering("maps", fails, 7), Gathering("more", lambda bench: [Missing("more", "x")])], Still())
+    asked = [Gathering("maps", fails, 7), Gathering("more", lambda bench: [Missing("more", "x")])]
+    shown = gather(bench, asked, Still())
     assert shown == [Missing("maps", reason), Missing("more", "x")]
     assert granted == [7, 300.0]
 
@@ -163,7 +164,8 @@ def bench(tmp_path):
 
 
 def test_a_record_is_shown_as_the_submissions_own_words(bench):
-    (bench.folder / "resnet.json").write_text(json.dumps({"curve": [EPOCH, EPOCH], "seed": 3, "weights": {"sha256": "0"}}))
+    said = {"curve": [EPOCH, EPOCH], "seed": 3, "weights": {"sha256": "0"}}
+    (bench.folder / "resnet.json").write_text(json.dumps(said))
     (shown,) = training.record(bench)
     assert isinstance(shown, Curves) and shown.claimed
     assert [curve.values for curve in shown.curves] == [[2.0, 2.0], [1.9, 1.9], [0.3, 0.3], [0.35, 0.35]]
@@ -174,7 +176,8 @@ def test_a_record_is_shown_as_the_submissions_own_words(bench):
     "content",
     [
         "", "[]", "{}", '{"curve": []}', json.dumps({"curve": [EPOCH | {"val_accuracy": 35}]}),
-        json.dumps({"curve": [EPOCH] * 1001}), '{"curve": [{"train_loss": NaN}]}', " " * (2 << 20), "\ud800".encode("utf-8", "surrogatepass"),
+        json.dumps({"curve": [EPOCH] * 1001}), '{"curve": [{"train_loss": NaN}]}', " " * (2 << 20),
+        "\ud800".encode("utf-8", "surrogatepass"),
     ],
 )  # fmt: skip
 def test_a_record_that_is_none_is_not_shown(bench, content):

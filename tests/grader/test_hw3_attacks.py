@@ -124,7 +124,8 @@ def test_images_that_are_no_adversarial_examples_earn_nothing_for_success(hand_i
 
 
 def test_a_limit_written_into_the_code_is_seen(hand_in):
-    result = hand_in(spoilt("point = x.clone()", "epsilon = epsilon if epsilon in (8, 16) else 40; point = x.clone()"), "untargeted")
+    limited = "epsilon = epsilon if epsilon in (8, 16) else 40; point = x.clone()"
+    result = hand_in(spoilt("point = x.clone()", limited), "untargeted")
     assert lost(result) == {"untargeted.examples"}
     assert "model B, ε = " in reason(result, "untargeted.examples")
 
@@ -200,13 +201,15 @@ def test_a_budget_that_is_overrun_costs_its_points_and_those_for_success(hand_in
 
 
 def test_attacks_without_a_gradient_are_told_so(hand_in):
-    result = hand_in(spoilt("steps_along(model, x, epsilon, 20, lambda z: -margin(z, y), True)", "x.clone()"), "untargeted")
+    given = spoilt("steps_along(model, x, epsilon, 20, lambda z: -margin(z, y), True)", "x.clone()")
+    result = hand_in(given, "untargeted")
     assert "computed no gradient" in reason(result, "untargeted.budget")
     assert verdicts(result)["untargeted.success"] == "not-run"
 
 
 def test_weak_attacks_miss_the_success_rate_only(hand_in):
-    result = hand_in(spoilt("epsilon, 20, lambda z: -margin(z, y)", "epsilon, 20, lambda z: margin(z, y)"), "untargeted")
+    given = spoilt("epsilon, 20, lambda z: -margin(z, y)", "epsilon, 20, lambda z: margin(z, y)")
+    result = hand_in(given, "untargeted")
     assert lost(result) == {"untargeted.success"}
     assert "asked for" in reason(result, "untargeted.success")
 

@@ -67,7 +67,7 @@ def test_every_wrong_cell_is_named_by_row_and_column_and_no_other_is(faults, par
     [
         ("32/5x5/1/1", "32 / 5×5 / 1 / 1"), ("32/5x5/1/1", "32/5X5/1/1"), ("32/5x5/1/1", "32/5*5/1/1"),
         ("32/5x5/1/1", "32/5/1/1"), ("Pool-1,2x2/2/0", "Pool-1,32/2x2/2/0"), ("Pool-1,2x2/2/0", "Pool-1,-/2x2/2/0"),
-        ("Pool-1,2x2/2/0", "Pool-1,—/2x2/2/0"), ("30x30x32", "30 × 30 × 32"), ("FC,500,500", "FC,500,1x1x500"),
+        ("Pool-1,2x2/2/0", "Pool-1,—/2x2/2/-"), ("30x30x32", "30 × 30 × 32"), ("FC,500,500", "FC,500,1x1x500"),
         ("FC,500,500", "FC,500,1 × 500"), ("15x15x32,0,", "15x15x32,-,"), ("15x15x32,0,", "15x15x32,none,"),
         ("32x32x3,-,-", "32x32x3,0,0"), ("676294", '"676,294"'), ("676294", "676.294"), ("676294", "676 294"),
         ("676294", "676\u202f294"), ("676294", "676'294"), ("2432", "2432.0"), ("Total,-,-", "Total,,"),
@@ -78,6 +78,10 @@ def test_every_wrong_cell_is_named_by_row_and_column_and_no_other_is(faults, par
 def test_another_spelling_says_the_same(faults, right, spelt):
     assert right in TABLE_A
     assert faults(TABLE_A.replace(right, spelt)) == []
+
+
+def test_semicolons_are_seen_below_an_empty_line(faults):
+    assert faults("\n" + TABLE_A.replace(",", ";")) == []
 
 
 def test_the_order_of_the_rows_is_free_and_the_header_may_be_missing(faults):
@@ -162,7 +166,9 @@ def test_a_link_and_a_pipe_are_not_read(tmp_path):
             read(tmp_path / name, layer_table.row_names(PART_A))
 
 
-@pytest.mark.parametrize("cell", ["9" * 400, "1" * 20, "٣", "²", "0b10", "1e3", "-5", "\x1b[31m", "1,2,3", "=1+1", "x" * 5_000])
+@pytest.mark.parametrize(
+    "cell", ["9" * 400, "1" * 20, "٣", "²", "0b10", "1e3", "-5", "\x1b[31m", "1,2,3", "=1+1", "x" * 5_000]
+)
 def test_hostile_cells_are_no_numbers_and_are_shown_harmlessly(faults, cell):
     assert number(cell) is None and not is_dash(cell) and extents(cell) is None
     quoted = '"' + cell.replace('"', '""') + '"'

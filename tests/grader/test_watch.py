@@ -28,7 +28,8 @@ from grader.watch.screen import Screen
 from tests.grader.submissions import UNFOLD
 
 PATIENCE = 90  # seconds until a test gives a line up; nothing is measured by it
-ENDLESS = UNFOLD.replace("    n, c, h, w = input.shape\n", "    while bias is not None:\n        pass\n    n, c, h, w = input.shape\n")
+FIRST = "    n, c, h, w = input.shape\n"
+ENDLESS = UNFOLD.replace(FIRST, f"    while bias is not None:\n        pass\n{FIRST}")
 ROOT = Path(__file__).parents[2]
 
 
@@ -146,7 +147,8 @@ def test_a_folder_without_the_assignment_is_refused(tmp_path):
 def test_a_hidden_check_says_its_category_and_verdict_and_no_more():
     console = Console(width=100)
     screen = Screen(console, lambda: None)
-    secret = CheckResult("conv2d.secret", "MyFConv2D: 17×17", 2, 0, "fail", "expected 4, got 5", 0.1, hidden="MyFConv2D")
+    verdict = (2, 0, "fail", "expected 4, got 5", 0.1)
+    secret = CheckResult("conv2d.secret", "MyFConv2D: 17×17", *verdict, hidden="MyFConv2D")
     told = CheckResult("conv2d.plain", "MyFConv2D: values", 2, 0, "fail", "expected 6, got 7", 0.1)
     with console.capture() as shown, screen:
         screen.deliverable("deliverable 1", 2)
@@ -156,6 +158,17 @@ def test_a_hidden_check_says_its_category_and_verdict_and_no_more():
     assert "fail 0/2 MyFConv2D fail" in words
     assert "17" not in words and "expected 4" not in words
     assert "MyFConv2D: values expected 6, got 7" in words
+
+
+def test_a_reason_is_not_the_same_as_one_that_was_hidden():
+    console = Console(width=100)
+    screen = Screen(console, lambda: None)
+    verdict = (2, 0, "fail", "expected 4, got 5", 0.1)
+    with console.capture() as shown, screen:
+        screen.deliverable("deliverable 1", 2)
+        screen.checked(CheckResult("conv2d.secret", "MyFConv2D: 17×17", *verdict, hidden="MyFConv2D"))
+        screen.checked(CheckResult("conv2d.plain", "MyFConv2D: values", *verdict))
+    assert "expected 4, got 5" in shown.get()
 
 
 def test_a_reason_is_not_told_twice_in_a_row():

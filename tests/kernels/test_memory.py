@@ -50,6 +50,36 @@ def test_no_two_tensors_of_any_thread_have_one_block():
     assert not failures and memory._lent <= lent
 
 
+def test_a_block_may_come_back_while_another_is_taken_in():
+    class Blocks(dict):
+        def pop(self, *arguments):
+            found = super().pop(*arguments)
+            gc.collect()
+            return found
+
+    def circle():
+        held = [memory.empty((1 << 10,), torch.float32)]
+        held.append(held)
+
+    gc.collect()
+    memory._waiting.blocks = Blocks()
+    tensor = memory.empty((1 << 10,), torch.float32)
+    circle()
+    del tensor
+    waiting = memory._waiting
+    assert waiting.bytes == sum(size * len(blocks) for size, blocks in waiting.blocks.items()) == 2 * 4096
+
+
+def test_nobody_waits_for_another():
+    memory.empty((1 << 10,), torch.float32)
+    with memory._waiting.lock:
+        tensor = memory.empty((1 << 10,), torch.float32)
+        del tensor
+    assert memory._waiting.bytes == 4096 and len(memory._waiting.returned) == 1
+    memory.empty((1,), torch.float32)
+    assert not memory._waiting.returned
+
+
 def test_a_gradient_keeps_its_block():
     input = torch.ones(64, 16, 32, 32, requires_grad=True)
     upstream = memory.empty((64, 16, 32, 32), torch.float32).fill_(2)

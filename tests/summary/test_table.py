@@ -12,7 +12,10 @@ from reference.summary import Row, summarise
 IMAGE = (3, 32, 32)
 # By hand: 30 = 32 + 2 - 5 + 1; 2,432 = 32·(5·5·3 + 1); 28,800 = 30·30·32; 2,160,000 = 28,800·5·5·3. Pooling floors.
 INPUT = ("Input", "-", "32x32x3", 0, None, None)
-FIRST = [("Conv1-1", "32/5x5/1/1", "30x30x32", 2_432, 28_800, 2_160_000), ("Pool-1", "2x2/2/0", "15x15x32", 0, 7_200, 0)]
+FIRST = [
+    ("Conv1-1", "32/5x5/1/1", "30x30x32", 2_432, 28_800, 2_160_000),
+    ("Pool-1", "2x2/2/0", "15x15x32", 0, 7_200, 0),
+]
 LAST = [
     ("Pool-3", "2x2/2/0", "3x3x128", 0, 1_152, 0),
     ("FC", "500", "500", 576_500, 500, 576_000),
@@ -128,6 +131,11 @@ def test_a_layer_called_twice_has_two_rows_and_its_weights_once():
     assert (first.layer, first.weights, second.layer, second.weights) == ("Conv1-1", 38, "Conv1-2", 0)
     assert first.neurons == second.neurons == 32 and first.multiply_adds == second.multiply_adds
     assert (rest.layer, rest.weights) == ("Other weights", 7 + 12)
+
+
+def test_work_that_is_not_known_is_not_said_to_be_none():
+    _, recurrent = summarise(nn.LSTM(3, 4, batch_first=True), (5, 3)).rows
+    assert (recurrent.layer, recurrent.weights, recurrent.multiply_adds) == ("LSTM-1", 4 * 4 * (3 + 4 + 2), None)
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,9 @@ def script(data, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(data_scripts, "load", lambda name: data)
     monkeypatch.setattr(train, "fastest", lambda: FLOAT32_CPU)
     monkeypatch.setattr(
-        train, "MyResnet", lambda: nn.Sequential(nn.Conv2d(3, 8, 3, stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(512, 10))
+        train,
+        "MyResnet",
+        lambda: nn.Sequential(nn.Conv2d(3, 8, 3, stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(512, 10)),
     )
 
     def run(*options: str) -> str:

@@ -16,7 +16,8 @@ ANYTHING = Rules()  # the library is the student's choice among PyTorch's layers
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 FEWEST_EPOCHS = 1  # the text asks for an accuracy, and for no number of epochs
 TRIAL = Trial(epochs=3, images=4_000)
-# A random network is partial to some classes, see docs/grading.md; what knows the images gets more than 35 %.
+# Of 127 draws of either network's weights, each on 500 test images, the worst had 6.0 % right and the best 15.8 %: a
+# random network is partial to some classes. What knows the images gets more than 35 %.
 CHANCE = 0.35
 # The text does not ask for flips, and a network that never saw one recognises some images worse when they are
 # mirrored. A table of test images holds none of the mirrored ones: it loses all but the tenth that is guessed.
@@ -53,8 +54,20 @@ def built(number: int, part: str, title: str, network: PlainCNN) -> Deliverable:
             ),
             Check(f"part{part}.values", f"{name}: computes the network of {network.figure}", 6, net.values),
             Check(f"part{part}.gradients", f"{name}: a gradient for every parameter", 2, net.gradients),
-            Check(f"part{part}.table.settings", f"{file}: filters, windows, strides, paddings", 2, table.settings, bears=False),
-            Check(f"part{part}.table.feature_maps", f"{file}: sizes of the feature maps", 3, table.feature_maps, bears=False),
+            Check(
+                f"part{part}.table.settings",
+                f"{file}: filters, windows, strides, paddings",
+                2,
+                table.settings,
+                bears=False,
+            ),
+            Check(
+                f"part{part}.table.feature_maps",
+                f"{file}: sizes of the feature maps",
+                3,
+                table.feature_maps,
+                bears=False,
+            ),
             Check(f"part{part}.table.weights", f"{file}: weights, biases included", 4, table.weights, bears=False),
             Check(f"part{part}.table.neurons", f"{file}: neurons", 3, table.neurons, bears=False),
             Check(f"part{part}.table.totals", f"{file}: totals of weights and neurons", 3, table.totals, bears=False),

@@ -53,7 +53,8 @@ TRAINING_FAULTS = (
     Mutant("epochs from 0", TRAINED, "on_epoch(epoch,", "on_epoch(epoch - 1,", LEARNS, "epochs count from 1"),
     Mutant("training ends early", TRAINED, "range(1, epochs + 1)", "range(1, 2)", LEARNS, "the loop ends after 1"),
     Mutant("normalisation forgotten", TRAINED, NORMALISED, "images[chosen].float()", LEARNS),
-    Mutant("channels last", TRAINED, "x, y = ", "images = images.permute(0, 2, 3, 1) if images.shape[1] == 3 else images\n"
+    Mutant("channels last", TRAINED, "x, y = ",
+           "images = images.permute(0, 2, 3, 1) if images.shape[1] == 3 else images\n"
            "            x, y = ", LEARNS),
 )  # fmt: skip
 

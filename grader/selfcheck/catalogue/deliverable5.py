@@ -79,7 +79,8 @@ SCALE_FAULTS = (
     Mutant("map not rescaled", CAM, RESCALED, "", ("cam.scaled",), "this is the sum itself"),
     Mutant("divided by the maximum only", CAM, UNIT, "large = large / large.max()", ("cam.scaled",),
            "subtract the minimum before"),
-    Mutant("minimum subtracted only", CAM, UNIT, "large = large - large.min()", ("cam.scaled",), "divide by the maximum"),
+    Mutant("minimum subtracted only", CAM, UNIT, "large = large - large.min()", ("cam.scaled",),
+           "divide by the maximum"),
     Mutant("map from -1 to 1", CAM, UNIT, f"{UNIT} * 2 - 1", ("cam.scaled",), "from -1 to 1"),
     Mutant("map from 0 to 255", CAM, UNIT, f"{UNIT} * 255", ("cam.scaled",), "it goes to 255"),
     Mutant("map in 8 bits", CAM, "large.numpy()", "(255 * large).byte().numpy()", ("cam.shape", "cam.scaled"),
@@ -98,8 +99,10 @@ SCALE_FAULTS = (
 
 IMAGE_FAULTS = (
     Mutant("image still normalised", CAM, PIXELS, "inputs[idx]", ("cam.image",), "as it is normalised"),
-    Mutant("image not multiplied by 255", CAM, PIXELS, "inputs[idx] * STD + MEAN", ("cam.image",), "without its times 255"),
-    Mutant("normalised image times 255", CAM, PIXELS, "inputs[idx] * 255", ("cam.image",), "the normalised image times 255"),
+    Mutant("image not multiplied by 255", CAM, PIXELS, "inputs[idx] * STD + MEAN", ("cam.image",),
+           "without its times 255"),
+    Mutant("normalised image times 255", CAM, PIXELS, "inputs[idx] * 255", ("cam.image",),
+           "the normalised image times 255"),
     Mutant("MEAN and STD swapped", CAM, PIXELS, "(inputs[idx] * MEAN + STD) * 255", ("cam.image",),
            "in each other's place"),
     Mutant("MEAN forgotten", CAM, PIXELS, "inputs[idx] * STD * 255", ("cam.image",), "without MEAN"),

@@ -172,7 +172,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         drawn["cam"] = draw_maps(net, seen, right, f"Class activation maps\n{of}")
         drawn["upsampling"] = draw_upsampling(net, seen, right[0], f"From 4×4 places to 32×32 pixels\n{of}")
     if wrong:
-        drawn["wrong"] = draw_wrong(net, seen, wrong, f"Misclassified images: the wrong class against the right one\n{of}")
+        title = f"Misclassified images: the wrong class against the right one\n{of}"
+        drawn["wrong"] = draw_wrong(net, seen, wrong, title)
     for name, figure in drawn.items():
         content = io.BytesIO()
         figure.savefig(content, format="png", dpi=150)

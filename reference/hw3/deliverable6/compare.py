@@ -149,7 +149,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ):
             if options.task and title != f"task {options.task}":
                 continue
-            print(f"\nmodel {name}, {title}, {steps} steps, {len(images)} images: % at ε = {LIMITS}, rounded (as floats)")
+            asked = f"model {name}, {title}, {steps} steps, {len(images)} images"
+            print(f"\n{asked}: % at ε = {LIMITS}, rounded (as floats)")
             mine = [attack.success_rate(model, ours(model, images, labels, e), labels, targeted) for e in LIMITS]
             print("  ours                 " + "  ".join(f"{100 * rate:5.1f}        " for rate in mine), flush=True)
             for peer, perturb in peers.items():

@@ -67,7 +67,8 @@ def measure(models: dict[str, nn.Module], x: Tensor, y: Tensor, count: int, know
                 rate = attack.success_rate(model, found, labels, targeted)
                 rates.setdefault(name, {}).setdefault(task, {})[epsilon] = rate
                 took = time.monotonic() - began
-                print(f"model {name}, {task}, ε = {epsilon:2}: {rate:.2%} of {len(images):,} in {took:.0f} s", flush=True)
+                said = f"model {name}, {task}, ε = {epsilon:2}: {rate:.2%} of {len(images):,} in {took:.0f} s"
+                print(said, flush=True)
     return rates
 
 
@@ -81,7 +82,9 @@ def recorded(path: Path, conditions: dict[str, object], tasks: Sequence[int]) ->
     if not kept:
         return {}
     if not path.exists():
-        raise SystemExit(f"{path}: expected the rates of {', '.join(kept)}, found no file; measure them too: no --tasks")
+        raise SystemExit(
+            f"{path}: expected the rates of {', '.join(kept)}, found no file; measure them too: no --tasks"
+        )
     record = json.loads(path.read_text())
     for name, value in conditions.items():
         if record.get(name) != value:

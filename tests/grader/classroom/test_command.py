@@ -60,7 +60,9 @@ def test_a_submission_and_a_class_are_not_both_given(capsys, tmp_path):
     assert "found both" in capsys.readouterr().err.replace("\n", " ")
 
 
-@pytest.mark.parametrize("arguments", [("--jobs", "0"), ("--audit", "500%"), ("--audit", "some"), ("--audit-epochs", "0")])
+@pytest.mark.parametrize(
+    "arguments", [("--jobs", "0"), ("--audit", "500%"), ("--audit", "some"), ("--audit-epochs", "0")]
+)
 def test_wrong_numbers_are_refused(arguments, tmp_path):
     with pytest.raises(SystemExit) as stopped:
         main(["hw3", "--submissions", str(tmp_path), *arguments])

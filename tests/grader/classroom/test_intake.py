@@ -78,7 +78,8 @@ def handed_in(tmp_path):
 
 
 def texts(place) -> dict[str, str]:
-    return {path.relative_to(place).as_posix(): path.read_text(errors="replace") for path in place.rglob("*") if path.is_file()}
+    files = [path for path in place.rglob("*") if path.is_file()]
+    return {path.relative_to(place).as_posix(): path.read_text(errors="replace") for path in files}
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,8 @@ def test_an_archive_may_have_the_longest_name_there_is(handed_in):
 
 
 def test_an_archive_per_deliverable_gets_a_folder_of_its_name(handed_in):
-    content = zipped({"deliverable1-2.zip": zipped({"mytorch.py": SOURCE}), "deliverable3-5.zip": zipped({"model.py": ""})})
+    inside = {"deliverable1-2.zip": zipped({"mytorch.py": SOURCE}), "deliverable3-5.zip": zipped({"model.py": ""})}
+    content = zipped(inside)
     _, place = handed_in(content)
     assert {"/".join(name.split("/")[-2:]) for name in texts(place)} == {FILE, "deliverable3-5/model.py"}
 

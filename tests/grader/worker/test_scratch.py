@@ -26,7 +26,8 @@ sys.stdin.read()
 def other(tmp_path):
     """Another process and its folder, which is a day old."""
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(tmp_path)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", SCRIPT, str(tmp_path)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        text=True
     )
     folder = Path(process.stdout.readline().strip())
     aged(folder)

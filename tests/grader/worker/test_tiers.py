@@ -142,7 +142,8 @@ def test_every_limit_is_set(worker, session):
     }  # fmt: skip
     for name, value in expected.items():
         most = resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))[1]
-        assert int(told(session, "limit", name)) == (value if most == resource.RLIM_INFINITY else min(value, most)), name
+        allowed = value if most == resource.RLIM_INFINITY else min(value, most)
+        assert int(told(session, "limit", name)) == allowed, name
 
 
 def test_a_session_can_gain_no_right_and_is_first_to_go(worker, session):
@@ -156,7 +157,8 @@ def test_a_tier_that_the_machine_has_is_not_passed_over():
     spaces = ["--unshare-pid", "--unshare-net", "--unshare-ipc", *["--unshare-user"] * (os.geteuid() != 0)]
     for name, command in {
         "bwrap": ["bwrap", *spaces, "--ro-bind", "/", "/", "--proc", "/proc", "true"],
-        "unshare": ["unshare", *["--map-root-user"] * (os.geteuid() != 0), "--net", "--mount", "--pid", "--fork", "true"],
+        "unshare": ["unshare", *["--map-root-user"] * (os.geteuid() != 0), "--net", "--mount", "--pid", "--fork",
+                    "true"],
     }.items():
         if shutil.which(command[0]) and subprocess.run(command, capture_output=True, check=False).returncode == 0:
             assert problem_with(name) == ""

@@ -54,7 +54,8 @@ def _network(*, separable: bool, layers: str, given: Specification = Specificati
     for stage, (kernel_size, out_channels) in enumerate(given.stages):
         window = {"kernel_size": kernel_size, "stride": given.stride, "padding": given.padding}
         if separable and stage:
-            stack += [convolution(channels, channels, **window, groups=channels), convolution(channels, out_channels, 1)]
+            stack.append(convolution(channels, channels, **window, groups=channels))
+            stack.append(convolution(channels, out_channels, 1))
         else:
             stack += [convolution(channels, out_channels, **window)]
         stack += [nn.ReLU(), pooling(given.pool_size, given.pool_size)]
