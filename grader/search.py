@@ -10,14 +10,20 @@ from typing import Any
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, settings
-from hypothesis.internal.conjecture.providers import HypothesisProvider
-from hypothesis.internal.constants_ast import Constants
 from hypothesis.strategies import SearchStrategy
 
 # Hypothesis mixes the numbers that it finds in the modules of this project into its draws, in those that
 # happen to be imported. Then a seed would draw one thing here and another on a cluster's machine, in the next
 # job of a process, or in the command that repeats a result. There is no setting for it.
-HypothesisProvider._local_constants = Constants()
+try:
+    from hypothesis.internal.conjecture.providers import HypothesisProvider
+    from hypothesis.internal.constants_ast import Constants
+except ImportError:
+    # An older release mixes in nothing; a later one may, and then a seed repeats itself less surely. What is drawn
+    # is judged by the truth all the same, so no verdict is wrong for it, and a result names its hypothesis.
+    pass
+else:
+    HypothesisProvider._local_constants = Constants()
 
 
 @dataclass(frozen=True)

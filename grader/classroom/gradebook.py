@@ -92,13 +92,23 @@ def leaderboard(hand_ins: list[HandIn], rows: dict[str, Row], folder: Path) -> P
     return _write(folder / "leaderboard.csv", lines)
 
 
-def audit(students: list[str], verified: dict[str, Row], trained: dict[str, Row], number: int, folder: Path) -> Path:
-    """Write audit.csv: what a deliverable earned by its checkpoint, and what by a training of ours."""
-    lines = [["key", "by checkpoint", "by training", "what differs"]]
-    for student in students:
-        one, other = decoded(verified[student]), decoded(trained[student])
-        differs = trained[student].reason if other is None else _differences(one, other, number)
-        lines.append([student, _earned(one, number), _earned(other, number), differs])
+def audit(
+    drawn: list[tuple[str, int]], verified: dict[str, Row], trained: dict[int, dict[str, Row]], folder: Path
+) -> Path:
+    """Write audit.csv: what a deliverable earned by its checkpoint, and what by a training of ours.
+
+    Args:
+        drawn: student and deliverable of each checkpoint.
+        verified: student → result by checkpoint.
+        trained: deliverable → student → result by training.
+        folder: the class's.
+    """
+    lines = [["key", "deliverable", "by checkpoint", "by training", "what differs"]]
+    for student, number in drawn:
+        row = trained[number][student]
+        one, other = decoded(verified[student]), decoded(row)
+        differs = row.reason if other is None else _differences(one, other, number)
+        lines.append([student, str(number), _earned(one, number), _earned(other, number), differs])
     return _write(folder / "audit.csv", lines)
 
 

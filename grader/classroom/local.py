@@ -27,7 +27,7 @@ from grader.worker.scratch import Scratch, is_empty
 LARGEST_REPORT = 256 << 20  # bytes
 PATIENCE = 5.0  # seconds that a job gets to clean up when it is stopped
 PASSABLE = 0o711
-SAID, DONE, FAILED = b"s", b"d", b"f"  # first byte of what a job's process sends
+BEGUN, SAID, DONE, FAILED = b"b", b"s", b"d", b"f"  # first byte of what a job's process sends
 JOBS = 25  # that a process takes; what it has gathered by then, in memory above all, goes with it
 
 
@@ -45,12 +45,14 @@ class _Running:
     attempt: int
     seat: _Process
     until: float  # time.monotonic() after which it is stopped
+    begun: bool = False  # as its process says
 
 
 def run_all(jobs: Iterator[Job], task: Task, *, at_once: int, seconds: float) -> Iterator[Event]:
     """Run jobs, and tell what happens to them.
 
-    A job whose process is lost is run once more. Closing the iterator stops what is running.
+    A job whose process is lost is run once more; that of a process which was lost between two jobs had not
+    begun, and goes to another one. Closing the iterator stops what is running.
 
     Args:
         jobs: asked for the next one when there is room for it.
@@ -82,6 +84,9 @@ def run_all(jobs: Iterator[Job], task: Task, *, at_once: int, seconds: float) ->
             for connection in wait(list(running), timeout=1.0):
                 one = running[connection]
                 message = _receive(connection)
+                if message[:1] == BEGUN:
+                    one.begun = True
+                    continue
                 if message[:1] == SAID:
                     yield Said(one.job, message[1:].decode("utf-8", "replace"))
                     continue
@@ -107,6 +112,11 @@ def run_all(jobs: Iterator[Job], task: Task, *, at_once: int, seconds: float) ->
 
 
 def _lost(one: _Running, reason: str, again: list, printed: str = "") -> Iterator[Event]:
+    # A process that was started for this job counts in any case: where none can begin, this has an end.
+    if not one.begun and one.seat.jobs > 1:
+        again.append((one.job, one.attempt))
+        yield Said(one.job, "the process that should take it had ended: another one takes it")
+        return
     if not reason:
         status = one.seat.process.exitcode
         how = "its process ended" if status is None else f"its process ended with status {status}"
@@ -213,6 +223,7 @@ def _serve(task: Task, connection: Connection, scratch: Path) -> None:
 
 def _grade(task: Task, job: Job, connection: Connection, workers: Workers) -> bool:
     """Do a job and send what it ends in; whether it went well."""
+    connection.send_bytes(BEGUN)
     try:
         report = task(job, lambda text: connection.send_bytes(SAID + text.encode("utf-8", "replace")), workers)
     except Exception as error:

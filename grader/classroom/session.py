@@ -8,7 +8,7 @@ import os
 import random
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import filelock
@@ -29,6 +29,7 @@ from grader.declaration import Assignment, Budget
 from grader.result import Result
 from grader.runner import Options, locate
 
+AUDIT_MINUTES = 360.0  # that a training anew may take where nothing else is said
 MEMORY = 2 << 30  # bytes for a job: torch twice, the data sets and the submission's own
 # Beyond the checks' own limits: starting, importing, a deliverable graded twice.
 SLACK, TWICE = 600.0, 2.0
@@ -52,7 +53,7 @@ class Setup:
         at_once: submissions side by side on this machine; None for what it can bear.
         scheduler: address of a Dask cluster in place of this machine, or None.
         audit: share of the verified checkpoints that are trained anew, from 0 to 1.
-        audit_training: what such a training may take.
+        audit_training: what such a training may take; None for as many epochs as the assignment asks for.
         pages: whether class.html and a page for each student are written.
     """
 
@@ -61,7 +62,7 @@ class Setup:
     at_once: int | None = None
     scheduler: str | None = None
     audit: float = 0.0
-    audit_training: Budget = field(default_factory=lambda: Budget(30, 360))
+    audit_training: Budget | None = None
     pages: bool = True
 
     @property
@@ -243,22 +244,26 @@ class _Run:
         numbers = [n for n in self.options.deliverables if self.assignment.deliverable(n).weights]
         if not self.setup.audit or not numbers or self.options.whole_training:
             return []
-        (number,) = numbers[:1]
-        verified = [hand_in for hand_in in hand_ins if _is_verified(rows[hand_in.key], number)]
+        keys = [hand_in.key for hand_in in hand_ins]
+        verified = [(key, number) for key in keys for number in numbers if _is_verified(rows[key], number)]
         if not verified:
-            self.console.print(f"--audit: no checkpoint of deliverable {number} was verified, so none is trained anew")
+            listed = " or ".join(map(str, numbers))
+            self.console.print(f"--audit: no checkpoint of deliverable {listed} was verified, so none is trained anew")
             return []
-        # Kept with the last round, so that a run that goes on, or is repeated, audits the same students.
-        latest = Round(max(rows[hand_in.key].round for hand_in in verified), 0)
+        # Kept with the last round, so that a run that goes on, or is repeated, audits the same checkpoints.
+        latest = Round(max(rows[key].round for key, _ in verified), 0)
         drawn = self.store.audited(latest)
         if not drawn:
-            count = math.ceil(self.setup.audit * len(verified))
-            drawn = random.SystemRandom().sample([hand_in.key for hand_in in verified], count)
+            drawn = random.SystemRandom().sample(verified, math.ceil(self.setup.audit * len(verified)))
             self.store.draw_audit(latest, drawn)
-        chosen = [hand_in for hand_in in verified if hand_in.key in drawn]
-        options = replace(self.options, deliverables=(number,), whole_training=self.setup.audit_training)
-        trained = self.grade(chosen, options, "audit")
-        return [gradebook.audit([hand_in.key for hand_in in chosen], rows, trained, number, self.setup.folder)]
+        chosen = [pair for pair in verified if pair in drawn]
+        training = self.setup.audit_training or Budget(self.assignment.training_epochs, AUDIT_MINUTES)
+        trained: dict[int, dict[str, Row]] = {}
+        for number in sorted({number for _, number in chosen}):
+            whose = [hand_in for hand_in in hand_ins if (hand_in.key, number) in chosen]
+            options = replace(self.options, deliverables=(number,), whole_training=training)
+            trained[number] = self.grade(whose, self._only(options), "audit")
+        return [gradebook.audit(chosen, rows, trained, self.setup.folder)]
 
     def _conditions(self, options: Options) -> str:
         """The digest of all that a result rests on beside the submission."""

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 TABLES = """
 CREATE TABLE IF NOT EXISTS results (
     student TEXT NOT NULL,     -- key of the hand-in
@@ -40,7 +40,8 @@ CREATE TABLE IF NOT EXISTS rounds (
 CREATE TABLE IF NOT EXISTS audits (
     round INTEGER NOT NULL REFERENCES rounds (id),
     student TEXT NOT NULL,
-    PRIMARY KEY (round, student)
+    deliverable INTEGER NOT NULL,
+    PRIMARY KEY (round, student, deliverable)
 ) STRICT;
 """
 
@@ -99,7 +100,10 @@ class Store:
             (version,) = self._database.execute("PRAGMA user_version").fetchone()
             tables = self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
             if version != VERSION and (version or tables):
-                raise StoreError(f"{path}: expected a class's results of version {VERSION}, found another database")
+                raise StoreError(
+                    f"{path}: expected a class's results of version {VERSION}, found another database; keep the "
+                    "results of this grader in another folder, --out"
+                )
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = FULL")
             self._database.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
@@ -171,14 +175,16 @@ class Store:
         """Everybody has a result: no seed is a secret any more."""
         self._database.execute("UPDATE rounds SET ended = ? WHERE ended IS NULL", (_now(),))
 
-    def audited(self, round: Round) -> list[str]:
-        """The students drawn for a round's audit; none where nothing was drawn yet."""
-        return [s for (s,) in self._database.execute("SELECT student FROM audits WHERE round = ?", (round.id,))]
+    def audited(self, round: Round) -> list[tuple[str, int]]:
+        """Student and deliverable of the checkpoints drawn for a round's audit; none where nothing was drawn yet."""
+        query = "SELECT student, deliverable FROM audits WHERE round = ?"
+        return self._database.execute(query, (round.id,)).fetchall()
 
-    def draw_audit(self, round: Round, students: list[str]) -> None:
-        """Keep who was drawn, so that a run that goes on audits the same ones."""
+    def draw_audit(self, round: Round, checkpoints: list[tuple[str, int]]) -> None:
+        """Keep what was drawn, so that a run that goes on audits the same."""
+        lines = [(round.id, student, deliverable) for student, deliverable in checkpoints]
         self._database.execute("BEGIN IMMEDIATE")
-        self._database.executemany("INSERT INTO audits VALUES (?, ?)", [(round.id, student) for student in students])
+        self._database.executemany("INSERT INTO audits VALUES (?, ?, ?)", lines)
         self._database.execute("COMMIT")
 
 

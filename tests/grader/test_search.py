@@ -127,3 +127,18 @@ def test_a_seed_draws_the_same_whatever_else_is_imported(tmp_path):
         for given in ((), ("more",))
     )
     assert few == more != b""
+
+
+def test_a_release_of_hypothesis_with_other_internals_is_searched_with():
+    script = (
+        "import sys, time, types; from hypothesis import strategies as st\n"
+        "import hypothesis.internal.conjecture.providers\n"
+        "sys.modules['hypothesis.internal.constants_ast'] = types.ModuleType('moved')\n"
+        "from grader.search import search\n"
+        "until = time.monotonic() + 60\n"
+        "wrong = lambda n: 'too large' if n > 10 else None\n"
+        "print(search(st.integers(0, 1000), wrong, seed=1, examples=50, until=until).case)\n"
+    )
+    root = Path(__file__).parents[2]
+    printed = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, check=True, text=True).stdout
+    assert printed == "11\n"

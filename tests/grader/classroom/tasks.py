@@ -73,6 +73,11 @@ def mallory_kills(job: Job, say, workers=None) -> bytes:
     return graded(job, say)
 
 
+def dies_at_once(task, connection, scratch) -> None:
+    """Stands in for a job's process, and is killed before it takes a job."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def raises(job: Job, say, workers=None) -> bytes:
     """A fault of the grader."""
     raise ZeroDivisionError("by us")
@@ -102,6 +107,21 @@ def deliverable_4(job: Job, say, workers=None) -> bytes:
     if job.options.whole_training is None:
         return report(job.student, number=4)
     return report(job.student, number=4, earned=0.0, verdict="fail")
+
+
+def two_parts(job: Job, say, workers=None) -> bytes:
+    """Two checkpoints, and bob's only the first; a training is worth nothing, and notes of what and how long."""
+    training = job.options.whole_training
+    if training is None:
+        first, second = result(job.student, number=2), result(job.student, earned=2.0, number=4)
+        if job.student == "bob":
+            second = result(job.student, earned=0.0, number=4, verdict="not-run")
+        both = msgspec.structs.replace(first, deliverables=[*first.deliverables, *second.deliverables])
+        return msgspec.json.encode(Report("graded", "", [], msgspec.Raw(msgspec.json.encode(both)), 1.5, 0.5, 1.0))
+    (number,) = job.options.deliverables
+    with open(Path(job.archive).parent.parent / "trained.log", "a") as file:
+        file.write(f"{job.student} {number} {training.epochs}\n")
+    return report(job.student, number=number, earned=0.0, verdict="fail")
 
 
 def on_tiles(job: Job, say, workers) -> bytes:

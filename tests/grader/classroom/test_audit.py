@@ -7,6 +7,7 @@ import torch
 from rich.console import Console
 from safetensors.torch import save
 
+from grader.assignments.eee7331_a1 import EEE7331_A1
 from grader.assignments.hw3.deliverable4 import trained_resnet
 from grader.checks.trained import Trial
 from grader.classroom import session
@@ -34,6 +35,38 @@ def checkpoint() -> bytes:
     return save(net.state_dict())
 
 
+@pytest.fixture
+def two_parts(tmp_path, monkeypatch):
+    """Audits a class whose assignment has two trained networks; the lines of audit.csv, and the trainings."""
+    monkeypatch.setattr(session, "run", tasks.two_parts)
+    monkeypatch.setattr(session, "load", lambda *args, **kwargs: trained.tiles())
+
+    def audited(*students: str, share: float) -> tuple[list[dict[str, str]], list[str]]:
+        given = write(tmp_path / "class", {f"{who}/question1/model.py": trained.MODEL for who in students})
+        setup = Setup(given, tmp_path / "out", at_once=2, audit=share, pages=False)
+        assert grade_class(EEE7331_A1, Options((2, 4)), setup, Console(quiet=True)).everybody
+        with open(tmp_path / "out" / "audit.csv", encoding="utf-8-sig", newline="") as file:
+            return list(csv.DictReader(file)), sorted((tmp_path / "out" / "trained.log").read_text().splitlines())
+
+    return audited
+
+
+def test_every_verified_checkpoint_of_an_assignment_with_two_can_be_drawn(two_parts):
+    lines, trainings = two_parts("alice", "bob", share=1.0)
+    assert [list(line.values())[:4] for line in lines] == [
+        ["alice", "2", "3", "0"], ["alice", "4", "2", "0"], ["bob", "2", "3", "0"],
+    ]  # fmt: skip
+    # For as many epochs as this assignment asks for, and not for another one's.
+    assert trainings == ["alice 2 24", "alice 4 24", "bob 2 24"]
+
+
+def test_a_share_is_of_checkpoints_and_is_drawn_once(two_parts):
+    students = ("alice", "bob", "carol", "dave")  # seven checkpoints
+    lines, trainings = two_parts(*students, share=0.4)
+    assert len(lines) == len(trainings) == 3
+    assert two_parts(*students, share=0.4) == (lines, trainings)
+
+
 @pytest.mark.slow
 def test_who_handed_in_what_the_code_does_not_train_is_found(tmp_path, monkeypatch, checkpoint):
     monkeypatch.setattr(session, "run", tasks.on_tiles)
@@ -54,6 +87,7 @@ def test_who_handed_in_what_the_code_does_not_train_is_found(tmp_path, monkeypat
     assert graded.everybody
     with open(tmp_path / "out" / "audit.csv", encoding="utf-8-sig", newline="") as file:
         audited = {line["key"]: line for line in csv.DictReader(file)}
+    assert {line["deliverable"] for line in audited.values()} == {"4"}
     assert set(audited) == {"alice", "mallory"}
     assert audited["alice"]["by checkpoint"] == audited["alice"]["by training"] == "20"
     assert audited["alice"]["what differs"] == ""

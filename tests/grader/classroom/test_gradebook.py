@@ -80,7 +80,7 @@ def test_without_scores_there_is_no_leaderboard(tmp_path):
 
 def test_an_audit_names_the_check_that_differs(tmp_path):
     verified, trained = row("alice", number=4), row("alice", number=4, verdict="fail", earned=0.0)
-    path = gradebook.audit(["alice"], {"alice": verified}, {"alice": trained}, 4, tmp_path)
+    path = gradebook.audit([("alice", 4)], {"alice": verified}, {4: {"alice": trained}}, tmp_path)
     (line,) = lines(path)
-    assert (line["by checkpoint"], line["by training"]) == ("3", "0")
+    assert (line["deliverable"], line["by checkpoint"], line["by training"]) == ("4", "3", "0")
     assert "a.check: pass became fail" in line["what differs"]

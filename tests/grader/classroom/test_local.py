@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from grader.classroom import local
 from grader.classroom.events import Ended, Said, Started
 from grader.classroom.jobs import Job
 from grader.classroom.local import run_all
@@ -127,6 +128,29 @@ def test_jobs_do_not_outlive_a_killed_class(tmp_path):
 def test_a_start_is_told_with_its_attempt(tmp_path):
     starts = [event for event in events(tmp_path, tasks.killed_once, "a") if isinstance(event, Started)]
     assert [event.attempt for event in starts] == [1, 2]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_process_that_dies_between_two_jobs_costs_the_next_one_no_attempt(tmp_path):
+    found = []
+    for event in events(tmp_path, tasks.tells, "a", "b", at_once=1):
+        found.append(event)
+        if isinstance(event, Said) and event.job.student == "a":
+            pid = int(event.text)
+        if isinstance(event, Ended) and event.job.student == "a":
+            os.kill(pid, signal.SIGKILL)
+            assert gone(pid)
+    assert [(event.job.student, event.attempt) for event in found if isinstance(event, Started)] == [
+        ("a", 1), ("b", 1), ("b", 1),
+    ]  # fmt: skip
+    assert isinstance(found[-1], Ended) and found[-1].report and found[-1].attempts == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_jobs_that_no_process_begins_come_to_an_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(local, "_serve", tasks.dies_at_once)
+    found = ended(tmp_path, tasks.graded, "a", "b")
+    assert [(event.attempts, event.report) for event in found.values()] == [(2, None)] * 2
 
 
 def test_a_process_takes_one_job_after_the_other_and_not_too_many(tmp_path, monkeypatch):

@@ -231,7 +231,7 @@ def test_an_audit_trains_a_share_anew_and_the_same_one_when_repeated(class_of, t
     lines = (tmp_path / "out" / "audit.csv").read_text(encoding="utf-8-sig").splitlines()
     audited = [line.split(",")[0] for line in lines[1:]]
     assert len(audited) == 2 and tmp_path / "out" / "audit.csv" in graded.written
-    assert lines[1].split(",")[1:3] == ["3", "0"]  # by its checkpoint, by our training
+    assert lines[1].split(",")[1:4] == ["4", "3", "0"]  # by its checkpoint, by our training
     again = len(ran(tmp_path))
     class_of(task=tasks.deliverable_4, options=options, audit=0.25)
     assert len(ran(tmp_path)) == again == 10
