@@ -61,6 +61,27 @@ class Options:
     isolation: str = "auto"
 
 
+def stand_ins(assignment: Assignment, options: Options) -> dict[int, Submission]:
+    """Number of a deliverable → the submission whose files stand in for it.
+
+    Raises:
+        SubmissionError: there is none in that folder.
+        ValueError: a swap of something that nothing rests on.
+    """
+    rested_on = {assignment.deliverable(number).rests_on for number in options.deliverables}
+    for number in options.swaps:
+        if number not in rested_on:
+            raise ValueError(f"--swap deliverable{number}=…: no graded deliverable rests on it")
+    return {number: locate(assignment, place) for number, place in options.swaps.items()}
+
+
+def for_one(assignment: Assignment, options: Options, number: int) -> Options:
+    """The options of a grade of one deliverable alone, of the swaps only the one that it rests on."""
+    rests_on = assignment.deliverable(number).rests_on
+    swaps = {foundation: folder for foundation, folder in options.swaps.items() if foundation == rests_on}
+    return replace(options, deliverables=(number,), swaps=swaps)
+
+
 def limits_for(options: Options, threads: int) -> Limits:
     """What a worker may use for such a run."""
     limits = Limits()
@@ -98,10 +119,7 @@ def grade(
     began, started = time.monotonic(), datetime.now(UTC)
     submission = locate(assignment, given)
     chosen = [assignment.deliverable(number) for number in options.deliverables]
-    swapped_in = {number: locate(assignment, place) for number, place in options.swaps.items()}
-    for number in options.swaps:
-        if not any(deliverable.rests_on == number for deliverable in chosen):
-            raise ValueError(f"--swap deliverable{number}=…: no graded deliverable rests on it")
+    swapped_in = stand_ins(assignment, options)
     seed = secrets.randbits(53) if options.seed is None else options.seed  # exact in JSON
 
     @cache
@@ -118,12 +136,12 @@ def grade(
     sets = {deliverable.data: data(deliverable.data) for deliverable in chosen if deliverable.data}
 
     handed_in = submission.files | beside_code(submission, chosen)  # as they are now, before any of it runs
-    stand_ins: dict[str, str] = {}
+    stood_in: dict[str, str] = {}
     results: list[DeliverableResult] = []
 
     def run(deliverable: Deliverable, swap: tuple[int, Submission] | None, *, counted: bool):
         if swap is not None:
-            stand_ins[swap_label(*swap)] = swap[1].digest
+            stood_in[swap_label(*swap)] = swap[1].digest
         return _grade_deliverable(
             assignment, deliverable, submission, swap, worker,
             counted=counted, seed=seed, options=options,
@@ -153,7 +171,7 @@ def grade(
         versions=versions(),
         hardware=machine.hardware(),
         deliverables=results,
-        conditions=conditions(options, files=handed_in, stand_ins=stand_ins, models=attacked),
+        conditions=conditions(options, files=handed_in, stand_ins=stood_in, models=attacked),
     )
 
 

@@ -195,8 +195,10 @@ def _build(bench: Bench, case: ConvolutionCase, *, unsaid: bool = False) -> dict
     message = replies.expect(reply, Built)
     if not message.is_module:
         raise Judged(Outcome("fail", f"MyConv2D(…) made a {message.type}, not an nn.Module"))
-    shape = (1, *case.input_shape[1:])
-    return _roles(lazy.made(bench, MODULE, "layer", message.parameters, shape), case)
+    slots = message.parameters
+    if not slots or lazy.waiting(slots):
+        slots = lazy.made(bench, MODULE, "layer", (1, *case.input_shape[1:])).parameters
+    return _roles(slots, case)
 
 
 def _roles(slots: list[Slot], case: ConvolutionCase) -> dict[str, Slot]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from grader.bench import Bench, Judged
-from grader.checks import replies
+from grader.checks import lazy, replies
 from grader.declaration import Outcome
 from grader.hints import below
 from grader.oracles import plain_cnn, plain_layout
@@ -134,7 +134,7 @@ class Network:
         message = replies.expect(bench.ask(self.module, request), Built)
         if not message.is_module:
             raise Judged(Outcome("fail", f"{self.network.handle}() made a {message.type}, not an nn.Module"))
-        if any(slot.lazy for slot in message.parameters):  # a pass gives them their shapes, and their numbers
+        if lazy.waiting(message.parameters):  # a pass gives them their shapes, and their numbers
             replies.output(self._forward(bench, torch.zeros(1, *self.network.image_shape)))
         return message
 

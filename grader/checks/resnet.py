@@ -119,7 +119,7 @@ class Network:
 
 def build_network(bench: Bench, figure: Figure3) -> Candidate:
     """A fresh `MyResnet()` and its layout."""
-    return build(bench, "MyResnet", (), figure.convolutions(), figure.linear)
+    return build(bench, "MyResnet", (), figure.convolutions(), figure.linear, images=image_shape(figure, 1))
 
 
 def image_shape(figure: Figure3, batch: int) -> tuple[int, ...]:

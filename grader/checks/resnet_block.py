@@ -96,6 +96,7 @@ class Block:
             "ResidualBlock",
             (in_channels, out_channels, kernel, stride),
             block_convolutions(in_channels, out_channels, kernel),
+            images=(1, in_channels, *IMAGE),
         )
 
     def _prepared(

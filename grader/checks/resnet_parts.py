@@ -8,7 +8,7 @@ import msgspec
 import torch
 
 from grader.bench import Bench, Judged
-from grader.checks import replies
+from grader.checks import lazy, replies
 from grader.declaration import Outcome
 from grader.oracles.figure3 import SCALE, Norm, drawn_norm, fresh_norm
 from grader.oracles.resnet_layout import Layout, read
@@ -91,12 +91,25 @@ def build(
     args: Sequence[int],
     convolutions: Sequence[tuple[int, ...]],
     linear: tuple[int, int] | None = None,
+    *,
+    images: tuple[int, ...],
 ) -> Candidate:
-    """Construct `name(*args)` under the handle `name`, and find out which parameter is which."""
+    """Construct `name(*args)` under the handle `name`, and find out which parameter is which.
+
+    Args:
+        bench: where the submission is.
+        name: the class.
+        args: what it is constructed with.
+        convolutions: shapes of the weights that it should have.
+        linear: shape of the linear layer's weight; None without one.
+        images: shape of an input that it takes, for layers that are made by their first pass.
+    """
     request = Build(module=MODULE, name=name, handle=name, args=[Plain(arg) for arg in args])
     built = replies.expect(bench.ask(MODULE, request), Built)
     if not built.is_module:
         raise Judged(Outcome("fail", f"{name}(…) made a {built.type}, not an nn.Module"))
+    if lazy.waiting([*built.parameters, *built.buffers]):
+        built = lazy.made(bench, MODULE, name, images, NETWORK_BYTES)
     buffers = _shapes(built.buffers)
     layout = read(convolutions, linear, _shapes(built.parameters), buffers)
     head = [linear, linear[:1]] if linear else []

@@ -27,7 +27,7 @@ from grader.classroom.store import Round, Row, Store
 from grader.classroom.table import ClassTable
 from grader.declaration import Assignment, Budget
 from grader.result import Result
-from grader.runner import Options, locate
+from grader.runner import Options, for_one, stand_ins
 
 AUDIT_MINUTES = 360.0  # that a training anew may take where nothing else is said
 MEMORY = 2 << 30  # bytes for a job: torch twice, the data sets and the submission's own
@@ -248,7 +248,8 @@ class _Run:
         verified = [(key, number) for key in keys for number in numbers if _is_verified(rows[key], number)]
         if not verified:
             listed = " or ".join(map(str, numbers))
-            self.console.print(f"--audit: no checkpoint of deliverable {listed} was verified, so none is trained anew")
+            said = f"no checkpoint of deliverable {listed} was verified, so none is trained anew"
+            self.console.print(f"--audit: {said}")
             return []
         # Kept with the last round, so that a run that goes on, or is repeated, audits the same checkpoints.
         latest = Round(max(rows[key].round for key, _ in verified), 0)
@@ -261,8 +262,8 @@ class _Run:
         trained: dict[int, dict[str, Row]] = {}
         for number in sorted({number for _, number in chosen}):
             whose = [hand_in for hand_in in hand_ins if (hand_in.key, number) in chosen]
-            options = replace(self.options, deliverables=(number,), whole_training=training)
-            trained[number] = self.grade(whose, self._only(options), "audit")
+            options = replace(for_one(self.assignment, self.options, number), whole_training=training)
+            trained[number] = self.grade(whose, options, "audit")
         return [gradebook.audit(chosen, rows, trained, self.setup.folder)]
 
     def _conditions(self, options: Options) -> str:
@@ -282,11 +283,11 @@ def _rests_on(assignment: Assignment, options: Options) -> dict[str, str]:
     if any(deliverable.attacks for deliverable in deliverables):
         with contextlib.suppress(DataError):  # then whoever needs the models says so
             digests["models"] = load_models(**wanted).digest
-    for number, place in options.swaps.items():
-        if not any(deliverable.rests_on == number for deliverable in deliverables):
-            raise ClassError(f"--swap deliverable{number}=…: no graded deliverable rests on it")
-        digests[f"swap {number}"] = locate(assignment, place).digest
-    return digests
+    try:
+        swapped_in = stand_ins(assignment, options)
+    except ValueError as error:
+        raise ClassError(str(error)) from None
+    return digests | {f"swap {number}": submission.digest for number, submission in swapped_in.items()}
 
 
 def _row(ended: Ended, digest: str, conditions: str, round: Round, notes: tuple[str, ...]) -> tuple[Row, str]:

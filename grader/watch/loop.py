@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 
 from grader.declaration import Assignment
-from grader.runner import Options, grade, limits_for
+from grader.runner import Options, for_one, grade, limits_for, stand_ins
 from grader.submission import SubmissionError
 from grader.watch.affected import Snapshot, affected, changed, quick_first, snapshot
 from grader.watch.saves import Saves
@@ -38,10 +38,12 @@ def watch(assignment: Assignment, given: str, options: Options, console: Console
         0 after Ctrl-C, 2 where the folder has gone.
 
     Raises:
-        SubmissionError: the folder cannot be graded at all.
+        SubmissionError: the folder, or one that is swapped in, cannot be graded at all.
         DataError: data is needed and cannot be had on these terms.
+        ValueError: a swap of something that nothing rests on.
     """
     first = snapshot(assignment, given)
+    stand_ins(assignment, options)  # refused now, as a grade would; each one is graded with what concerns it
     loop = _Loop(assignment, given, options, first)
     threads = torch.get_num_threads()
     limits = limits_for(options, threads)
@@ -126,7 +128,5 @@ class _Loop:
         if unreadable:  # every check would say so; a file that is saved half-written is soon saved again
             screen.trouble(f"deliverable {number} waits: {unreadable[0]}")
             return
-        rests_on = {deliverable.rests_on}
-        swaps = {foundation: folder for foundation, folder in self._options.swaps.items() if foundation in rests_on}
-        options = replace(self._options, deliverables=(number,), swaps=swaps, seed=None)
+        options = replace(for_one(self._assignment, self._options, number), seed=None)
         screen.graded(grade(self._assignment, self._given, options, worker, screen))

@@ -1,5 +1,6 @@
 """Deliverable 3 graded: right networks of any style keep their points, each fault loses its own."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,16 @@ def test_the_stub_earns_nothing_and_says_what_is_missing(graded):
 @pytest.mark.parametrize("text", [EXPLICIT, BY_HAND], ids=["explicit", "by-hand"])
 def test_a_right_network_of_another_style_gets_everything(hand_in, text):
     result = hand_in(text)
+    assert lost(result) == set(), reasons(result)
+
+
+def test_layers_that_are_made_by_their_first_pass_are_given_one(hand_in):
+    """nn.LazyConv2d, nn.LazyBatchNorm2d and nn.LazyLinear have no shapes, and no numbers, before it."""
+    text = re.sub(r"nn\.Conv2d\(\w+, ", "nn.LazyConv2d(", narrow(EXPLICIT))
+    text = re.sub(r"nn\.Linear\(\w+, ", "nn.LazyLinear(", text)
+    text = re.sub(r"nn\.BatchNorm2d\(\w+(, )?", "nn.LazyBatchNorm2d(", text)
+    assert [text.count(f"nn.{name}(") for name in ("LazyConv2d", "LazyLinear", "LazyBatchNorm2d")] == [4, 1, 4]
+    result = hand_in(text, NARROW)
     assert lost(result) == set(), reasons(result)
 
 

@@ -140,5 +140,5 @@ def test_a_release_of_hypothesis_with_other_internals_is_searched_with():
         "print(search(st.integers(0, 1000), wrong, seed=1, examples=50, until=until).case)\n"
     )
     root = Path(__file__).parents[2]
-    printed = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, check=True, text=True).stdout
-    assert printed == "11\n"
+    ended = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, check=True, text=True)
+    assert ended.stdout == "11\n"

@@ -144,6 +144,19 @@ def test_a_folder_without_the_assignment_is_refused(tmp_path):
         watch(HW3, str(tmp_path), Options((1,)), Console(quiet=True))
 
 
+@pytest.mark.parametrize(
+    ("numbers", "swap", "said"),
+    [
+        ("1", "deliverable1=reference", "no graded deliverable rests on it"),
+        ("1,2", "deliverable1=nowhere", "nowhere"),
+    ],
+)
+def test_a_swap_that_a_grade_refuses_is_refused(alice, capsys, monkeypatch, numbers, swap, said):
+    monkeypatch.setattr("grader.watch.loop.Saves", _control_c)  # it would go on for ever
+    assert main(["hw3", str(alice), "--watch", "--deliverables", numbers, "--swap", swap]) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_hidden_check_says_its_category_and_verdict_and_no_more():
     console = Console(width=100)
     screen = Screen(console, lambda: None)
@@ -277,6 +290,10 @@ def test_a_folder_that_is_deleted_ends_it_with_a_word(watching):
     shutil.rmtree(file.parents[1])
     process.until("does not exist any more")
     assert process.process.wait(PATIENCE) == 2
+
+
+def _control_c(folder: Path) -> Saves:
+    raise KeyboardInterrupt
 
 
 def _as_editors_do(file: Path, text: str) -> None:
