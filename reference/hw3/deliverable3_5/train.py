@@ -24,9 +24,9 @@ from model import MyResnet, init_weights_kaiming
 # solution-only
 from reference.attribution import class_activation_map, min_max, upsample
 from reference.training.augmentation import Normalise, RandomCrops
-from reference.training.batches import Batches, pictures
+from reference.training.batches import pictures
 from reference.training.compute import Compute, fastest
-from reference.training.resumable import fit_resumably
+from reference.training.cycle import fit_cycle
 # end solution-only
 
 # The assignment's transforms: of both sets, and of the training set.
@@ -85,25 +85,17 @@ def train(
     net.apply(init_weights_kaiming)
     compute.place(net)
     crops, normalise = RandomCrops(SIZE, SCALE), Normalise(MEAN, STD)
-    batches = Batches(
-        compute.images(images),
-        labels.to(compute.device),
-        batch_size=recipe.batch_size,
-        transform=lambda batch: compute.images(normalise(crops(batch))),
-    )
     optimizer = torch.optim.Adam(net.parameters(), weight_decay=recipe.weight_decay, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        max_lr=recipe.max_lr,
-        pct_start=recipe.warm_up,
-        total_steps=epochs * len(batches),
-    )
-    fit_resumably(
+    fit_cycle(
         net,
-        batches,
+        images,
+        labels,
         optimizer,
+        transform=lambda batch: normalise(crops(batch)),
+        batch_size=recipe.batch_size,
+        max_lr=recipe.max_lr,
+        warm_up=recipe.warm_up,
         epochs=epochs,
-        schedule=schedule,
         compute=compute,
         on_epoch=on_epoch,
         checkpoint=checkpoint,

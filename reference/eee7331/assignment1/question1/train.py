@@ -25,9 +25,9 @@ from model import DROPOUT, LAYERS, CustomCNN, SeparableCNN
 # solution-only
 from reference.nn import Conv2d
 from reference.training.augmentation import Normalise, RandomCrops
-from reference.training.batches import Batches, pictures
+from reference.training.batches import pictures
 from reference.training.compute import Compute, fastest
-from reference.training.resumable import fit_resumably
+from reference.training.cycle import fit_cycle
 # end solution-only
 
 # CIFAR-10's own, per channel over all training pixels, of values from 0 to 1.
@@ -95,25 +95,17 @@ def train(
     compute.place(net)
     crops = RandomCrops(images.shape[-1], (recipe.least_crop, 1.0), flip=recipe.flip)
     normalise = Normalise(MEAN, STD)
-    batches = Batches(
-        compute.images(images),
-        labels.to(compute.device),
-        batch_size=recipe.batch_size,
-        transform=lambda batch: compute.images(normalise(crops(batch))),
-    )
     optimizer = torch.optim.AdamW(net.parameters(), weight_decay=recipe.weight_decay, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        max_lr=recipe.max_lr,
-        pct_start=recipe.warm_up,
-        total_steps=epochs * len(batches),
-    )
-    fit_resumably(
+    fit_cycle(
         net,
-        batches,
+        images,
+        labels,
         optimizer,
+        transform=lambda batch: normalise(crops(batch)),
+        batch_size=recipe.batch_size,
+        max_lr=recipe.max_lr,
+        warm_up=recipe.warm_up,
         epochs=epochs,
-        schedule=schedule,
         compute=compute,
         on_epoch=on_epoch,
         checkpoint=checkpoint,
