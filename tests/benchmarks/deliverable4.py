@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -194,6 +195,7 @@ def accuracies(data: Dataset, compute: Compute, *, epochs: int, images: int, see
             logits = predict(contender.net, validation, transform=Normalise(HW3.MEAN, HW3.STD)).cpu()
             share = np.mean(logits.argmax(1).numpy() == data.test_labels[: len(logits)])
             found.setdefault(contender.name, []).append(float(share))
+            print(f"seed {seed}: {contender.name}: {share:.2%}", file=sys.stderr, flush=True)  # this takes minutes
     return found
 
 

@@ -10,6 +10,7 @@ set -euo pipefail
 SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ENVIRONMENT=${CHALKBENCH_ENVIRONMENT:-/opt/chalkbench} # not below /autograder or /root: another user has to read it
 PYTHON=${CHALKBENCH_PYTHON:-$ENVIRONMENT/bin/python}
+CHOSEN=/usr/local/bin/chalkbench-python # the system's Python that the environment is made with
 
 is_new_enough() {
   command -v "$1" >/dev/null && "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
@@ -26,7 +27,7 @@ step_system() {
       apt-get install -y --no-install-recommends "python$version" "python$version-venv" || continue
     fi
     if is_new_enough "python$version"; then
-      ln -sf "$(command -v "python$version")" /usr/local/bin/chalkbench-python
+      ln -sf "$(command -v "python$version")" "$CHOSEN"
       return
     fi
   done
@@ -36,7 +37,7 @@ step_system() {
 
 # pip asks the index that pip.conf names, if there is one in the zip.
 step_packages() {
-  chalkbench-python -m venv --clear "$ENVIRONMENT"
+  "$CHOSEN" -m venv --clear "$ENVIRONMENT"
   if [ -e "$SOURCE/pip.conf" ]; then export PIP_CONFIG_FILE="$SOURCE/pip.conf"; fi
   "$PYTHON" -m pip install --no-cache-dir --disable-pip-version-check \
     -c "$SOURCE/constraints.txt" -r "$SOURCE/requirements.txt"
