@@ -1,172 +1,169 @@
-"""Proof that no attack can succeed: what the logits of models A and B cannot fall below in a ball.
+"""Proof that no attack can succeed: what the lead over a target cannot fall below in a ball, for models A and B.
 
-Every unit max(0, the pool's inputs) lies between two linear functions of these inputs, so a
-difference of logits lies above a linear function of the pixels, whose least value in the ball is
-known exactly. Nothing here is a search: an instance whose bound is clearly positive is beyond every attack.
+Every unit lies between two linear functions of its inputs, so the lead of the other logits lies above a linear function
+of the pixels, whose least value in the ball is known exactly. An instance whose bound is clearly positive is beyond
+every attack. Layer by layer:
 
-Reference: Zhang et al., Efficient neural network robustness certification with general activation
-functions, NeurIPS 2018, section 3 (CROWN); the bounds of the second convolution, which sees 14×14
-pixels, are computed on these alone.
+- the limits of the first convolution's outputs are exact; `bound_pixels` holds the pooled ones between lines;
+- the limits of the second convolution's outputs, then of the hidden units, then of the lead: each is a form of the
+  units below, bounded by lines that are improved for it alone (`bound_rows`);
+- what is left is split into halves that are bounded one by one (`branching`).
+
+Reference: Zhang et al., Efficient neural network robustness certification with general activation functions, NeurIPS
+2018 (CROWN, where the lines begin), and those of the files named above.
 """
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reference.attacks.ball import Ball
+from reference.attacks.bound_pixels import WIDTH, Pixels
+from reference.attacks.bound_rows import begin_pixels, hidden_rows, lead_rows, map_rows
+from reference.attacks.bound_top import Layers
+from reference.kernels import parallel
 
-SEEN = 14  # pixels, by one unit of the second convolution: ((5 - 1) * 2 + 2) + 5 - 1
+
+@dataclass(frozen=True)
+class Effort:
+    """How often the lines of each kind of form are improved."""
+
+    maps: int
+    hidden: int
+    lead: int
+
+
+class Box(NamedTuple):
+    """Limits of the second convolution's outputs (m, m, D, 4) and of the hidden units (K,), before their ReLUs."""
+
+    maps_low: np.ndarray
+    maps_high: np.ndarray
+    hidden_low: np.ndarray
+    hidden_high: np.ndarray
 
 
 def windows(x: Tensor) -> Tensor:
-    """(..., 2 H, 2 W) → (..., H, W, 4): what a pool of 2×2 chooses from."""
-    return x.unflatten(-1, (-1, 2)).unflatten(-3, (-1, 2)).transpose(-3, -2).flatten(-2)
+    """(C, 2 H, 2 W) → (H, W, C, 4): what a pool of 2×2 chooses from."""
+    return x.unflatten(-1, (-1, 2)).unflatten(-3, (-1, 2)).permute(1, 3, 0, 2, 4).flatten(-2).contiguous()
 
 
-def unwindows(x: Tensor) -> Tensor:
-    """The inverse of `windows`."""
-    return x.unflatten(-1, (2, 2)).transpose(-3, -2).flatten(-2).flatten(-3, -2)
-
-
-@dataclass
-class Relaxation:
-    """Two linear functions with max(0, x₁ … x_K) between them, for lower ≤ x ≤ upper.
-
-    Args:
-        below: (M, *, K): slopes of the lower one, which passes through 0.
-        above: (M, *, K): slopes of the upper one.
-        offset: (M, *): where the upper one passes.
-    """
-
-    below: Tensor
-    above: Tensor
-    offset: Tensor
-
-    @classmethod
-    def of(cls, lower: Tensor, upper: Tensor) -> Relaxation:
-        """For bounds (M, *, K)."""
-        middle, likely = (lower + upper).max(-1, keepdim=True)
-        below = torch.zeros_like(lower).scatter(-1, likely, (middle > 0).to(lower))
-        # max(x₁, rest) for the x₁ with the largest bound; `rest` bounds the others and 0.
-        top, which = upper.max(-1, keepdim=True)
-        rest = upper.scatter(-1, which, 0.0).amax(-1, keepdim=True).clamp_min(0)
-        least = lower.gather(-1, which)
-        decided = least >= rest  # it is x₁; else the chord from (least, rest) to (top, top)
-        slope = torch.where(decided, 1.0, (top - rest).clamp_min(0) / (top - least).clamp_min(1e-30))
-        offset = torch.where(decided, 0.0, rest - slope * least)
-        return cls(below, torch.zeros_like(lower).scatter(-1, which, slope), offset.squeeze(-1))
-
-    def back(self, form: Tensor) -> tuple[Tensor, Tensor]:
-        """A lower bound of linear forms of the outputs, in terms of the inputs.
-
-        Args:
-            form: (M, R, *): coefficients of R forms.
-
-        Returns:
-            coefficients (M, R, *, K) and constants (M, R).
-        """
-        rising, falling = form.clamp_min(0), form.clamp_max(0)
-        inner = rising[..., None] * self.below[:, None] + falling[..., None] * self.above[:, None]
-        return inner, (falling * self.offset[:, None]).flatten(2).sum(2)
+def run(kernel: Callable, count: int, *arguments) -> None:
+    """A kernel's rows on all threads."""
+    parallel.run(kernel, max(1, min(torch.get_num_threads(), count)), count, *arguments)
 
 
 class Certificate:
-    """Lower bounds of differences of logits.
+    """Lower bounds of the lead of the greatest other logit over the target's.
 
     Args:
-        net: two convolutions of 5×5, each with a pool of 2×2 and ReLU, and two linear layers: the
-            `Net` of models A and B. Bounds are computed in float64.
-        low, high: (M, 1, 28, 28): the least and greatest value of each pixel.
-    """
-
-    def __init__(self, net: nn.Module, low: Tensor, high: Tensor):
-        self.net = copy.deepcopy(net).double()
-        self.centre, self.radius = (low.double() + high.double()) / 2, (high.double() - low.double()) / 2
-        conv1 = self.net.conv1
-        middle = conv1(self.centre)  # (M, 10, 24, 24)
-        reach = F.conv2d(self.radius, conv1.weight.abs())
-        self.first = Relaxation.of(windows(middle - reach), windows(middle + reach))
-        self.second = Relaxation.of(*(windows(bound) for bound in self._second_convolution()))
-        rows = self.net.fc1.weight.unflatten(1, (20, 4, 4)).expand(len(low), -1, -1, -1, -1)  # (M, 50, 20, 4, 4)
-        bias = self.net.fc1.bias
-        self.hidden = Relaxation.of((self._pixels(rows) + bias)[..., None], (bias - self._pixels(-rows))[..., None])
-
-    def _second_convolution(self) -> tuple[Tensor, Tensor]:
-        """Bounds of the second convolution's outputs, (M, 20, 8, 8) each."""
-        conv1, conv2 = self.net.conv1, self.net.conv2
-        unit = torch.eye(SEEN**2, dtype=torch.float64).view(-1, 1, SEEN, SEEN)
-        outputs = windows(F.conv2d(unit, conv1.weight))  # (196, 10, 5, 5, 4)
-        patch = outputs.movedim(-1, 2).flatten(1).T  # (10 · 4 · 25, 196): pixels to pooled units
-        m = len(self.centre)
-
-        def patches(x: Tensor, size: int, stride: int) -> Tensor:
-            return F.unfold(x, size, stride=stride).transpose(1, 2)  # (M, 64, …)
-
-        below, above = (
-            patches(slopes.movedim(-1, 2).flatten(1, 2), 5, 1).reshape(m, 64, 1, 10, 4, 25)
-            for slopes in (self.first.below, self.first.above)
-        )
-        offset = patches(self.first.offset, 5, 1).reshape(m, 64, 1, 10, 25)
-        centre, radius = (patches(x, SEEN, 2) for x in (self.centre, self.radius))  # (M, 64, 196)
-
-        def least(weight: Tensor) -> Tensor:  # (20, 10, 25) → (M, 20, 8, 8)
-            rising, falling = weight.clamp_min(0), weight.clamp_max(0)
-            form = rising[:, :, None] * below + falling[:, :, None] * above  # (M, 64, 20, 10, 4, 25)
-            constant = (falling * offset).sum((-2, -1)) + form.sum((-2, -1)) @ conv1.bias
-            pixels = form.flatten(3) @ patch  # (M, 64, 20, 196)
-            value = (pixels @ centre[..., None] - pixels.abs() @ radius[..., None]).squeeze(-1) + constant
-            return value.transpose(1, 2).unflatten(-1, (8, 8))
-
-        weight, bias = conv2.weight.flatten(2), conv2.bias[:, None, None]
-        return least(weight) + bias, bias - least(-weight)
-
-    def _pixels(self, form: Tensor) -> Tensor:
-        """The least value of linear forms of the second pool's outputs: (M, R, 20, 4, 4) → (M, R)."""
-        conv1, conv2 = self.net.conv1, self.net.conv2
-        inner, constant = self.second.back(form)
-        inner = unwindows(inner)  # (M, R, 20, 8, 8)
-        constant = constant + inner.sum((-2, -1)) @ conv2.bias
-        inner = F.conv_transpose2d(inner.flatten(0, 1), conv2.weight).unflatten(0, form.shape[:2])
-        inner, more = self.first.back(inner)
-        inner = unwindows(inner)  # (M, R, 10, 24, 24)
-        constant = constant + more + inner.sum((-2, -1)) @ conv1.bias
-        pixels = F.conv_transpose2d(inner.flatten(0, 1), conv1.weight).unflatten(0, form.shape[:2]).flatten(2)
-        reach = (pixels.abs() @ self.radius.flatten(1)[..., None]).squeeze(-1)
-        return (pixels @ self.centre.flatten(1)[..., None]).squeeze(-1) - reach + constant
-
-    def leads(self, target: int) -> Tensor:
-        """By how much each other logit surely exceeds the target's. (M, K − 1)."""
-        fc1, fc2 = self.net.fc1, self.net.fc2
-        others = [k for k in range(len(fc2.bias)) if k != target]
-        form = (fc2.weight[others] - fc2.weight[target]).expand(len(self.centre), -1, -1)  # (M, K − 1, 50)
-        inner, constant = self.hidden.back(form)
-        inner = inner.squeeze(-1)
-        constant = constant + inner @ fc1.bias + fc2.bias[others] - fc2.bias[target]
-        return self._pixels((inner @ fc1.weight).unflatten(-1, (20, 4, 4))) + constant
-
-
-@torch.no_grad()
-def beyond_reach(net: nn.Module, x: Tensor, target: int, epsilon: float, batch: int = 25) -> Tensor:
-    """How far every image of whole pixel values within ε of `x` stays from being taken for `target`, at the least.
-
-    Args:
-        net: as for `Certificate`.
-        x: (N, 1, 28, 28), raw pixels.
+        net: two convolutions of 5×5, each with a pool of 2×2 and ReLU, and two linear layers, as the `Net` of models
+            A and B; of any size. Bounds are computed in float64.
         target: the class that is not to be reached.
-        epsilon: greatest change of a pixel, in grey values.
-        batch: instances at a time; each takes 25 MB.
-
-    Returns:
-        (N,), in logits: where it is above `goal.CLEAR`, no attack can succeed. Below that the bound's own roundings
-        in float64, and those of a model in float32, could matter.
+        low, high: (1, H, W): the least and greatest value of each pixel.
     """
-    bounds = []
-    for part in x.split(batch):
-        ball = Ball(part, epsilon)
-        bounds.append(Certificate(net, ball.low, ball.high).leads(target).amax(1))
-    return torch.cat(bounds)
+
+    def __init__(self, net: nn.Module, target: int, low: Tensor, high: Tensor):
+        self.target, low, high = target, low.double(), high.double()
+        parameters = {name: value.detach().double() for name, value in net.named_parameters()}
+        self._begin(low, high, parameters["conv1.weight"], parameters["conv1.bias"])
+        kernel = parameters["conv2.weight"].movedim(1, 3)  # (D, 5, 5, C)
+        side = (len(self.pixels.only) - kernel.shape[1] + 1) // 2
+        hidden = parameters["fc1.weight"].unflatten(1, (len(kernel), side, side)).movedim(1, 3)  # (K, m, m, D)
+        arrays = (kernel.flatten(2), parameters["conv2.bias"], hidden, parameters["fc1.bias"])
+        arrays = (*arrays, parameters["fc2.weight"], parameters["fc2.bias"])
+        self.layers = Layers(*(array.contiguous().numpy() for array in arrays))
+        self.kernel = kernel.contiguous().numpy()
+        maps, units = (len(kernel), 2 * side, 2 * side), len(hidden)
+        self.maps_low, self.maps_high = torch.full(maps, -torch.inf).double(), torch.full(maps, torch.inf).double()
+        self.hidden_low, self.hidden_high = np.full(units, -np.inf), np.full(units, np.inf)
+        with torch.no_grad():
+            logits = net(((low + high) / 2)[None].to(net.fc2.bias))[0]
+        logits[target] = -torch.inf
+        rivals = np.zeros(len(logits))
+        rivals[logits.argmax()] = 1
+        self.lead_lines = self.slope.copy(), self.share.copy(), rivals
+
+    def _begin(self, low: Tensor, high: Tensor, weight: Tensor, bias: Tensor) -> None:
+        """The first layer, and CROWN's lines of it."""
+        middle, reach = F.conv2d((low + high) / 2, weight, bias), F.conv2d((high - low) / 2, weight.abs())
+        impulses = torch.eye(WIDTH**2, dtype=torch.float64).view(-1, 1, WIDTH, WIDTH)
+        seen = torch.stack([windows(outputs)[0, 0] for outputs in F.conv2d(impulses, weight)], -1)  # (C, 4, 36)
+        limits = windows(middle - reach).numpy(), windows(middle + reach).numpy()  # (n, n, C, 4)
+        units = limits[0].shape[:3]
+        self.slope, self.share = np.empty((*units, WIDTH**2)), np.empty((*units, 4))
+        only, seen = np.empty(units, np.int64), seen.contiguous().numpy()
+        begin_pixels(*limits, seen, self.slope, self.share, only)
+        size = weight.abs().mean((1, 2, 3)).numpy()
+        self.pixels = Pixels(*(array[0].contiguous().numpy() for array in (low, high)), seen, bias.numpy(), size, only)
+
+    @property
+    def box(self) -> Box:
+        """The limits found so far."""
+        bias = torch.from_numpy(self.layers.bias)[:, None, None]
+        maps = (windows(limits + bias).numpy() for limits in (self.maps_low, self.maps_high))
+        return Box(*maps, self.hidden_low.copy(), self.hidden_high.copy())
+
+    def improve(self, effort: Effort, enough: float) -> tuple[float, np.ndarray]:
+        """Narrow all limits, then bound the lead.
+
+        Args:
+            effort: how hard to try.
+            enough: a bound that needs no improvement.
+
+        Returns:
+            the bound, and where to split, as `lead`.
+        """
+        self._limit_maps(effort.maps)
+        self._limit_hidden(effort.hidden)
+        bounds, splits = self.lead([self.box], effort.lead, enough, keep=True)
+        return bounds[0], splits[0]
+
+    def _limit_maps(self, steps: int) -> None:
+        """Of those outputs of the second convolution that could be the greatest of their pool, and positive."""
+        bias = torch.from_numpy(self.layers.bias)[:, None, None]
+        least = F.max_pool2d(self.maps_low + bias, 2).clamp_min(0).repeat_interleave(2, 1).repeat_interleave(2, 2)
+        matters = self.maps_high + bias > least
+        places = matters.nonzero()
+        for limits, sign, closer in ((self.maps_low, 1, torch.maximum), (self.maps_high, -1, torch.minimum)):
+            rows = F.pad(places, (0, 1), value=sign).numpy()
+            found = np.empty(len(rows))
+            run(map_rows, len(rows), self.pixels, self.slope, self.share, self.kernel, rows, steps, found)
+            limits[matters] = closer(limits[matters], sign * torch.from_numpy(found))
+
+    def _limit_hidden(self, steps: int) -> None:
+        """Of those hidden units whose sign is not known."""
+        places = ((self.hidden_low < 0) & (self.hidden_high > 0)).nonzero()[0]
+        box, bias = self.box, self.layers.hidden_bias[places]
+        for limits, sign, closer in ((self.hidden_low, 1, np.maximum), (self.hidden_high, -1, np.minimum)):
+            forms, found = sign * self.layers.hidden[places], np.empty(len(places))
+            known = self.pixels, self.slope, self.share, self.layers, box.maps_low, box.maps_high
+            run(hidden_rows, len(forms), *known, forms, steps, found)
+            limits[places] = closer(limits[places], sign * found + bias)
+
+    def lead(
+        self, boxes: Sequence[Box], steps: int, enough: float, keep: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds of the lead where the layers' inputs lie in boxes.
+
+        Args:
+            boxes: R of them.
+            steps: how often the lines are improved.
+            enough: a bound that needs no improvement.
+            keep: begin there the next time; for a single box.
+
+        Returns:
+            bounds (R,), and (R, 3) where each box is best split: layer 2 (maps), 3 (hidden) or 0 (no use), place in
+            the flattened limits, threshold.
+        """
+        limits = (np.stack(parts) for parts in zip(*boxes, strict=True))
+        bounds, splits = np.empty(len(boxes)), np.empty((len(boxes), 3))
+        slope, share, rivals = self.lead_lines
+        known = self.pixels, slope, share, self.layers, rivals
+        run(lead_rows, len(boxes), *known, *limits, self.target, steps, enough, keep, bounds, splits)
+        return bounds, splits
