@@ -32,8 +32,8 @@ class CheckResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Epoch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One epoch of a training, measured by the grader from logits.
 
-    `reported_*` are the submission's own words about its training pass; nothing is
-    judged by them beyond being finite numbers.
+    `reported_*` are the submission's own words about its training pass; they earn nothing of what the
+    network has learnt, and are compared with the batches that the worker saw.
     """
 
     epoch: int  # from 1

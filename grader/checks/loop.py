@@ -1,7 +1,8 @@
 """A submission's own training loop, run in the worker and measured here epoch by epoch.
 
 The worker gets the training images with their labels, and the images that it is measured on
-without. After each epoch it sends logits; loss and accuracy are computed here.
+without. After each epoch it sends logits; loss and accuracy are computed here. What it saw of the training
+is kept for the checks of `grader.checks.observed`.
 """
 
 import math
@@ -14,11 +15,13 @@ import torch.nn.functional as F
 from data_scripts import Dataset
 from grader.bench import Bench, Judged
 from grader.checks import replies
+from grader.checks.watched import Seen, Watched, read
 from grader.declaration import Outcome
 from grader.result import Epoch, Training
 from grader.worker import Reply, messages
 
 HANDLE = "train(net, images, labels, epochs, on_epoch)"
+WATCHED = "watched"  # the place in `bench.shared` of what was seen of a training that came to its end
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,7 @@ class Loop:
         ]
         classes = len(data.classes)
         measured: list[Epoch] = []
+        seen: list[Seen] = []
         began = time.monotonic()
         bench.report(
             f"training on {len(train):,} images for {epochs} epochs "
@@ -132,8 +136,9 @@ class Loop:
                 bench.training = training
             return training
 
-        logits_bytes = (len(val) + len(sample)) * classes * 8
-        for reply in bench.stream(self.module, request, arrays, logits_bytes + (1 << 20)):
+        # Logits of those that are measured; outputs and gradients of those that are trained on, up to twice each.
+        most_bytes = (len(val) + len(sample) + 2 * len(train)) * classes * 8 + (1 << 20)
+        for reply in bench.stream(self.module, request, arrays, most_bytes):
             if isinstance(reply.message, messages.Trained):
                 continue  # the last one; whoever leaves a stream loses the session
             message = replies.expect(reply, messages.Epoch)
@@ -151,17 +156,19 @@ class Loop:
                     seconds=time.monotonic() - began,
                 )
             )
+            seen.append(read(reply, message.observed, classes))
             bench.report(
                 f"epoch {message.epoch}/{epochs}: validation loss {val_loss:.4f}, "
                 f"accuracy {val_accuracy:.2%}, training loss {train_loss:.4f}, "
                 f"{measured[-1].seconds:.0f} s"
             )
             so_far()
+        bench.shared[WATCHED] = Watched(so_far(), seen)
         return so_far()
 
 
-def reporting_fault(training: Training, epochs: int) -> str:
-    """What is wrong with the calls of `on_epoch`; "" if nothing."""
+def calls_fault(training: Training, epochs: int) -> str:
+    """What is wrong with the calls of `on_epoch`, but for their numbers; "" if nothing."""
     wanted = list(range(1, epochs + 1))
     counted = [epoch.epoch for epoch in training.epochs]
     if counted != wanted:
@@ -169,6 +176,11 @@ def reporting_fault(training: Training, epochs: int) -> str:
             f"on_epoch must be called once after each of {epochs} epochs, with "
             f"epoch = {wanted}; it was called with {counted}"
         )
+    return ""
+
+
+def numbers_fault(training: Training) -> str:
+    """Which loss is not finite, or which accuracy not from 0 to 1; "" if none."""
     for epoch in training.epochs:
         if not (math.isfinite(epoch.reported_loss) and 0 <= epoch.reported_accuracy <= 1):
             return (

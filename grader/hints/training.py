@@ -1,19 +1,27 @@
 """Hints about a training loop: what it reports in the wrong place, and why the network does not learn."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from grader.result import Epoch, Training
 
 # Between an epoch's own word, which is a mean over the epoch, and what is measured at its end.
 NEAR = 0.35
+FEW = 3  # batches: where so few are too few images, the loop over them was left
+CLEARED = "call optimizer.zero_grad() before loss.backward(), in every step"
+LOGITS = (
+    "cross_entropy and nn.CrossEntropyLoss have the softmax in them: give them the logits (nll_loss takes log_softmax)"
+)
+UNSEEN = (
+    "was the network trained on test images? Train on the training set, and keep the test set for measuring"
+)
 
 
-def of_reports(training: Training, epochs: int) -> str:
+def of_calls(training: Training, epochs: int) -> str:
     """Why the calls of `on_epoch` are not what was asked for; "" where that is not known.
 
     Args:
-        training: as it was measured, with the submission's own words.
+        training: as it was measured.
         epochs: that were asked for.
     """
     counted = [epoch.epoch for epoch in training.epochs]
@@ -23,8 +31,15 @@ def of_reports(training: Training, epochs: int) -> str:
         return "epochs count from 1: for epoch in range(1, epochs + 1), or on_epoch(epoch + 1, …)"
     if len(counted) < epochs and counted == list(range(1, len(counted) + 1)):
         return f"the loop ends after {len(counted)} of {epochs} epochs: for epoch in range(1, epochs + 1)"
-    if counted != list(range(1, epochs + 1)):
-        return ""
+    return ""
+
+
+def of_reports(training: Training) -> str:
+    """Why a reported loss or accuracy is out of its range; "" where that is not known.
+
+    Args:
+        training: as it was measured, with the submission's own words.
+    """
     if not all(math.isfinite(one.reported_loss) and math.isfinite(one.reported_accuracy) for one in training.epochs):
         return ""
     last = training.epochs[-1]
@@ -45,6 +60,18 @@ def of_reports(training: Training, epochs: int) -> str:
     }
     fitting = [said for said, accuracy in known.items() if fits(accuracy)]
     return fitting[0] if len(fitting) == 1 else ""
+
+
+def of_passes(batches: Sequence[int]) -> str:
+    """Why an epoch is less than a pass over the images; "" where that is not known.
+
+    Args:
+        batches: how many each epoch had.
+    """
+    if len(set(batches)) == 1 and batches[0] <= FEW:
+        count = "one batch" if batches[0] == 1 else f"{batches[0]} batches"
+        return f"every epoch ends after {count}: does a break, a return or on_epoch stand in the loop over them?"
+    return ""
 
 
 def of_curve(training: Training) -> str:

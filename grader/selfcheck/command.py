@@ -109,11 +109,10 @@ def _mutants(
     assignment: Assignment, numbers: tuple[int, ...], arguments: argparse.Namespace
 ) -> tuple[list[Mutant], str]:
     """Those of these deliverables whose name has `--only` in it; and why mechanical ones are left out, if they are."""
-    if assignment.name != "hw3":
-        return [], ""  # no catalogue was written for it
-    mutants = [mutant for number in numbers for mutant in CATALOGUES.get(number, ())]
+    catalogues, determined = CATALOGUES[assignment.name], DETERMINED.get(assignment.name, ())
+    mutants = [mutant for number in numbers for mutant in catalogues[number]]
     bases: dict[str, Base] = {
-        mutant.base.text: mutant.base for mutant in mutants if mutant.deliverable in DETERMINED
+        mutant.base.text: mutant.base for mutant in mutants if mutant.deliverable in determined
     }
     left_out = ""
     try:
@@ -172,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--deliverables", metavar="1,2", help="only these (default: all)")
     add("--only", default="", metavar="TEXT", help="only faults with this in their name")
     add("--mechanical", type=_count, default=8, metavar="N",
-        help="mechanical faults of each correct submission to deliverables 1, 3 and 5 (default: 8)")  # fmt: skip
+        help="mechanical faults of each correct submission to HW3's deliverables 1, 3 and 5 (default: 8)")  # fmt: skip
     add("--mutants-only", action="store_true", help="leave out the reference and the stubs")
     add("--seeds", type=_positive, metavar="N",
         help="grade the reference N times with N secret seeds, and nothing else")  # fmt: skip

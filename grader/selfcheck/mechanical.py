@@ -5,7 +5,7 @@ do not run, decorators), which apply to a text without its test runner, and thos
 `grader.selfcheck.operators`. It is an optional extra: `pip install 'chalkbench[selfcheck]'`. mutmut has
 operators as well, in a module that has moved between its versions and brings a terminal interface.
 
-Faults are made in what the assignment determines down to the number: deliverables 1, 3 and 5. In a training
+Faults are made in what the assignment determines down to the number: deliverables 1, 3 and 5 of HW3. In a training
 loop or an attack most numbers are the student's to choose, and another learning rate is no fault.
 
 Reference: DeMillo, Lipton, Sayward, Hints on Test Data Selection: Help for the Practicing Programmer,
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from grader.selfcheck.mutant import Base, Mutant
 
-DETERMINED = (1, 3, 5)  # deliverables
+DETERMINED = {"hw3": (1, 3, 5)}  # assignment → deliverables
 INSTALL = "pip install 'chalkbench[selfcheck]'"
 
 

@@ -1,7 +1,7 @@
 """A mutant: a correct submission with a single fault, and what the grader must say of it.
 
-A catalogue is a tuple of them, `MUTANTS` in `grader/selfcheck/catalogue/deliverableN.py`; the correct
-submissions lie in `grader/selfcheck/submissions/deliverableN.py`. On which data and with how small a
+A catalogue is a tuple of them, one per deliverable, in `grader/selfcheck/catalogue/`; the correct submissions
+lie in `grader/selfcheck/submissions/`. On which data and with how small a
 network a deliverable's mutants are graded is written in `grader.selfcheck.terms`::
 
     UNFOLD = Base("unfold", 1, {"deliverable1_2/mytorch.py": "import torch …"})
@@ -25,11 +25,13 @@ class Base:
         deliverable: its number.
         files: path in the submission, with slashes, to what is in it; bytes for a trained network.
             The first of them is the one that faults are made in.
+        assignment: which the deliverable is of.
     """
 
     name: str
     deliverable: int
     files: Mapping[str, str | bytes] = field(hash=False)
+    assignment: str = "hw3"
 
     @property
     def text(self) -> str:

@@ -30,14 +30,15 @@ def graded(files: Base | Mutant, worker: Worker, *, seed: int) -> DeliverableRes
         worker: where its code runs.
         seed: of the draws.
     """
-    terms = TERMS[files.deliverable]
+    base = files.base if isinstance(files, Mutant) else files
+    terms = TERMS[base.assignment][base.deliverable]
     with (
         tempfile.TemporaryDirectory(prefix="chalkbench-selfcheck-") as folder,
         Progress(Console(quiet=True)) as silent,
     ):
         write(files.files, folder)
         # The stand-in: our own models are attacked, and no data set is looked for. Nothing is kept.
-        options = Options((files.deliverable,), seed=seed, data="synthetic", fresh=True)
+        options = Options((base.deliverable,), seed=seed, data="synthetic", fresh=True)
         result = grade(terms.assignment, folder, options, worker, silent, datasets=terms.dataset)
     return result.deliverables[0]
 

@@ -9,6 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from data_scripts import Dataset
+from grader.assignments.eee7331_a1 import EEE7331_A1
+from grader.assignments.eee7331_a1.networks import PART_A, PART_B
+from grader.assignments.eee7331_a1.parts import trained
+from grader.assignments.hw3 import HW3
 from grader.assignments.hw3.deliverable1 import DELIVERABLE_1
 from grader.assignments.hw3.deliverable2 import DELIVERABLE_2
 from grader.assignments.hw3.deliverable3 import resnet
@@ -32,15 +36,17 @@ class Terms:
     Args:
         deliverable: its checks.
         data: gives its data set; None where it needs none.
+        of: the assignment.
     """
 
     deliverable: Deliverable
     data: Callable[[], Dataset] | None = None
+    of: Assignment = HW3
 
     @property
     def assignment(self) -> Assignment:
-        """HW3, with this deliverable alone."""
-        return Assignment("hw3", "HW3 in small", (self.deliverable,))
+        """The assignment, with this deliverable alone."""
+        return replace(self.of, title=f"{self.of.title}, in small", deliverables=(self.deliverable,))
 
     def dataset(self, name: str) -> Dataset:
         """The data set, as `grader.runner.grade` asks for it."""
@@ -49,12 +55,23 @@ class Terms:
         return self.data()
 
 
-TERMS = {
-    1: Terms(DELIVERABLE_1),
-    # On its own layers, once: no second run on the reference's.
-    2: Terms(replace(DELIVERABLE_2, rests_on=None), blots),
-    3: Terms(resnet(NARROW)),
-    4: Terms(trained_resnet(epochs=2, trial=Trial(epochs=3, images=400)), tiles),
-    5: Terms(class_maps(NARROW), patches),
-    6: Terms(evasion_attacks(Counts(tried=16, measured=16)), few_digits),
+TRIAL = Trial(epochs=3, images=400)
+
+TERMS: dict[str, dict[int, Terms]] = {
+    "hw3": {
+        1: Terms(DELIVERABLE_1),
+        # On its own layers, once: no second run on the reference's.
+        2: Terms(replace(DELIVERABLE_2, rests_on=None), blots),
+        3: Terms(resnet(NARROW)),
+        4: Terms(trained_resnet(epochs=2, trial=TRIAL), tiles),
+        5: Terms(class_maps(NARROW), patches),
+        6: Terms(evasion_attacks(Counts(tried=16, measured=16)), few_digits),
+    },
+    "eee7331-a1": {
+        1: Terms(EEE7331_A1.deliverable(1), of=EEE7331_A1),
+        # A training asks for the network's name and not for its layers: a small one will do.
+        2: Terms(replace(trained(2, "A", PART_A, required=0.7, trial=TRIAL), rests_on=None), tiles, EEE7331_A1),
+        3: Terms(EEE7331_A1.deliverable(3), of=EEE7331_A1),
+        4: Terms(replace(trained(4, "B", PART_B, required=0.6, trial=TRIAL), rests_on=None), tiles, EEE7331_A1),
+    },
 }

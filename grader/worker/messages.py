@@ -307,13 +307,30 @@ class Drawn(_Message, tag="drawn"):
     """Three arrays: torch.rand(4), numpy.random.rand(4), four of random.random()."""
 
 
+class Observed(_Message, tag="observed"):
+    """What passed through the network since the last epoch.
+
+    Three arrays, None where they could not be had: `rows` (n,), images of each backward pass; `values` and
+    `gradients` (R, K), outputs and what came back to them, pass after pass.
+    """
+
+    forward: Size  # images that passed forward
+    backward: Size  # images whose gradient came back
+    updates: Size  # backward passes before which the parameters had been changed
+    stale: Size  # of these, passes whose gradients were added to those of the pass before
+    rows: Index | None = None
+    values: Index | None = None
+    gradients: Index | None = None
+
+
 class Epoch(_Message, tag="epoch"):
-    """One epoch is over: the student's own figures, and the network's outputs."""
+    """One epoch is over: the student's own figures, the network's outputs, and what was seen of the training."""
 
     epoch: int
     loss: float | None  # None: not a finite number
     accuracy: float | None
     logits: list[Output]  # one per evaluation
+    observed: Observed | None = None
 
 
 class Trained(_Message, tag="trained"):

@@ -7,7 +7,7 @@ import msgspec
 from .messages import Message
 from .protocol import ProtocolError
 
-_OF_THE_REPLY = ("index", "passes", "gradients", "parameter_gradients")
+_OF_THE_REPLY = ("index", "passes", "rows", "values", "gradients", "parameter_gradients")
 _OF_THE_REQUEST = ("changed_inputs",)
 
 

@@ -8,7 +8,10 @@ import torch
 from torch import nn
 
 from .messages import Epoch, Train, Trained
+from .observation import Observation
 from .outgoing import Answer, Parcel
+
+KEPT = 1.25  # passes per image and epoch whose outputs and gradients are sent to the grader
 
 
 def normalised(images: torch.Tensor, request: Train) -> torch.Tensor:
@@ -44,8 +47,8 @@ def train(
     """Seed, build the network, train it, and send its outputs after each epoch.
 
     `module` has the loop and the seeding, `networks` the network. The loop is called as
-    `train(net, images, labels, epochs, on_epoch)`, and calls `on_epoch(epoch, loss, accuracy)` itself. The
-    network stays among the session's `objects`.
+    `train(net, images, labels, epochs, on_epoch)`, and calls `on_epoch(epoch, loss, accuracy)` itself; what
+    passes through the network meanwhile is observed. The network stays among the session's `objects`.
     """
     images, labels, *evaluations = arrays
     arrays.clear()  # all of them lie in one piece of memory, which is given back when the last is let go
@@ -53,6 +56,7 @@ def train(
     if request.seeding is not None:
         getattr(module, request.seeding)(request.seed)
     network = getattr(networks, request.network)()
+    observation = Observation(network, int(KEPT * len(labels)))
     reported = 0
     per_reply = parcel.left
 
@@ -66,12 +70,15 @@ def train(
         if reported > request.epochs:
             raise ValueError(f"on_epoch was called {reported} times in a training of {request.epochs} epochs")
         parts = Parcel(per_reply)
-        outputs = [parts.output(values) for values in logits()]
-        interim(Answer(Epoch(int(epoch), _number(loss), _number(accuracy), outputs), parts.arrays))
+        with observation.paused():
+            outputs = [parts.output(values) for values in logits()]
+        seen = observation.take(parts)
+        interim(Answer(Epoch(int(epoch), _number(loss), _number(accuracy), outputs, seen), parts.arrays))
 
     given = channels_first(images).contiguous() if request.augments else normalised(images, request)
     del images
-    getattr(module, request.handle)(network, given, labels, request.epochs, on_epoch)
+    with observation:
+        getattr(module, request.handle)(network, given, labels, request.epochs, on_epoch)
     objects[request.kept] = network.cpu()
     return Trained(reported, [parcel.output(values) for values in logits()])
 

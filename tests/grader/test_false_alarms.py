@@ -13,10 +13,11 @@ from scipy.stats import binom, hypergeom, norm
 from grader.assignments.hw3.deliverable4 import CHANCE, MIRROR_LOSS
 from grader.assignments.hw3.deliverable6 import REACHED_IMPROVED, REACHED_TARGETED, REACHED_UNTARGETED
 from grader.checks.attacks import Counts
-from grader.checks.trained import SAMPLE
+from grader.checks.trained import SAMPLE, UNSEEN_RATE
+from grader.oracles.accuracy import Accuracy, better_by_chance
 
 RATE = 1e-6
-DIGITS, ONES = 10_000, 1_135  # of MNIST's test set
+DIGITS, ONES = 10_000, 1_135  # of MNIST's test set; CIFAR-10's has as many images
 
 # What right attacks were measured to reach, of all digits or of all ones: the reference on the hand-out's
 # models (docs/evasion.md), and equal steps on cross-entropy, or the reference on our own models, as
@@ -84,3 +85,26 @@ def test_what_random_weights_may_guess_is_far_from_all_that_was_seen():
     assert norm.sf((CHANCE - 0.1) / deviation) < RATE
     # The worst of them is not refused because of which 2,000 images are drawn.
     assert binom.sf(CHANCE * SAMPLE, SAMPLE, 0.142) < RATE
+
+
+@pytest.mark.parametrize("share", [0.7, 0.9])
+def test_a_network_that_knows_both_alike_is_refused_less_than_once_in_a_million(share):
+    """Summed over what 2,000 training and 10,000 test images can give."""
+    train, test = range(SAMPLE + 1), range(DIGITS + 1)
+    of_train, of_test = binom.pmf(train, SAMPLE, share), binom.pmf(test, DIGITS, share)
+    likely = [right for right in train if of_train[right] > 1e-13]
+    rate = 0.0
+    for right in likely:
+        low, high = 0, DIGITS + 1  # the fewest right test images that are refused beside so many training images
+        while low < high:
+            middle = (low + high) // 2
+            refused = better_by_chance(Accuracy(middle, DIGITS), Accuracy(right, SAMPLE)) < UNSEEN_RATE
+            low, high = (low, middle) if refused else (middle + 1, high)
+        rate += of_train[right] * float(of_test[low:].sum())
+    assert 0 < rate < RATE
+
+
+def test_a_network_that_knows_test_images_better_by_five_points_is_refused():
+    assert better_by_chance(Accuracy(8_740, DIGITS), Accuracy(1_640, SAMPLE)) < UNSEEN_RATE  # 87.4 and 82.0 %
+    assert better_by_chance(Accuracy(8_740, DIGITS), Accuracy(1_700, SAMPLE)) > UNSEEN_RATE  # 85.0 %
+    assert better_by_chance(Accuracy(8_740, DIGITS), Accuracy(1_900, SAMPLE)) > 0.999

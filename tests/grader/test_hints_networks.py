@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from grader.hints import below, class_map, evasion, initialisation, resnet
-from grader.hints.training import of_curve, of_reports
+from grader.hints.training import of_calls, of_curve, of_passes, of_reports
 from grader.oracles.cam import UPSAMPLING, Scene, head, unit
 from grader.oracles.figure3 import Figure3, classify
 from grader.result import Epoch, Training
@@ -169,6 +169,17 @@ RIGHT = (0.6, 0.8), (0.3, 0.9)
         (training(), "never called"),
         (training(*RIGHT, first=0), "count from 1"),
         (training(RIGHT[0]), "ends after 1 of 2"),
+        (training(*RIGHT, *RIGHT), ""),
+    ],
+)
+def test_wrong_calls_are_told_by_their_epochs(measured, said):
+    found = of_calls(measured, 2)
+    assert (said in found) if said else found == ""
+
+
+@pytest.mark.parametrize(
+    ("measured", "said"),
+    [
         (training((0.6, 80.0), (0.3, 90.0)), "in percent"),
         (training((0.6, 640.0), (0.3, 720.0)), "number of images"),
         (training((0.8, 1.6), (0.9, 0.3)), "in each other's place"),
@@ -177,8 +188,14 @@ RIGHT = (0.6, 0.8), (0.3, 0.9)
     ],
 )
 def test_a_wrong_report_is_told_by_its_numbers(measured, said):
-    found = of_reports(measured, 2)
+    found = of_reports(measured)
     assert (said in found) if said else found == ""
+
+
+def test_an_epoch_that_ends_early_is_told_by_its_batches():
+    assert "ends after one batch" in of_passes([1, 1, 1])
+    assert "ends after 2 batches" in of_passes([2, 2])
+    assert of_passes([2, 3]) == of_passes([300, 300]) == of_passes([]) == ""
 
 
 def test_why_a_network_does_not_learn_is_told_where_the_curve_says_it():

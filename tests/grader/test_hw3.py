@@ -268,7 +268,7 @@ def test_a_script_without_the_handle_is_told_so(hand_in, small_data):
         ("    np.random.seed(seed)\n", "", "seed.repeatable", "numpy"),
         ("on_epoch(epoch, total", "on_epoch(epoch - 1, total", "training.runs", "once after each"),
         ("            optimizer.step()\n", "", "training.accuracy", "90% asked for"),
-        ("on_epoch(epoch, total / len(images)", "on_epoch(epoch, float('nan')", "training.runs", "finite"),
+        ("on_epoch(epoch, total / len(images)", "on_epoch(epoch, float('nan')", "training.reports", "finite"),
     ],
 )  # fmt: skip
 def test_a_fault_of_deliverable_2_is_named(

@@ -20,7 +20,7 @@ from grader.selfcheck.terms import TERMS
 from grader.worker import Worker
 
 # A figure of the same form, so narrow that a grade takes a second.
-NARROW = TERMS[5].assignment
+NARROW = TERMS["hw3"][5].assignment
 STUDENT = REFERENCE.parent / "student"
 
 

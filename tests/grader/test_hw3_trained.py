@@ -22,6 +22,7 @@ from grader.worker import Worker
 from tests.grader.submissions import trained
 from tests.grader.submissions.trained import BY_RULE, BY_TABLE, MODEL, TRAIN
 
+WITHOUT = {"accuracy": "not-run", "mirrored": "not-run", "unseen": "not-run"}  # a network, or images that it knows
 SMALL = Assignment("hw3", "small", (trained_resnet(epochs=2, trial=Trial(epochs=3, images=400)),))
 
 
@@ -114,7 +115,7 @@ def test_half_precision_and_a_wrapped_state_dict_are_read(hand_in, honest):
 
 def test_without_a_checkpoint_what_needs_one_is_not_run(hand_in):
     result = hand_in()
-    assert lost(result) == {"network": "not-run", "accuracy": "not-run", "mirrored": "not-run"}
+    assert lost(result) == WITHOUT | {"network": "not-run"}
     assert "resnet.safetensors" in reason(result, "network")
     assert "--train" in reason(result, "network")
 
@@ -122,7 +123,7 @@ def test_without_a_checkpoint_what_needs_one_is_not_run(hand_in):
 def test_a_checkpoint_of_another_network_is_told_what_does_not_fit(hand_in, honest):
     other = honest | {"linear.weight": torch.zeros(10, 99)}
     result = hand_in(state=other)
-    assert lost(result) == {"network": "fail", "accuracy": "not-run", "mirrored": "not-run"}
+    assert lost(result) == WITHOUT | {"network": "fail"}
     assert "linear.weight" in reason(result, "network")
 
 
@@ -132,7 +133,7 @@ def test_code_in_a_checkpoint_is_not_run(hand_in, tmp_path):
             return (Path.touch, (tmp_path / "exploded",))
 
     result = hand_in(state={"bomb": Bomb()}, weights="resnet.pt")
-    assert lost(result) == {"network": "fail", "accuracy": "not-run", "mirrored": "not-run"}
+    assert lost(result) == WITHOUT | {"network": "fail"}
     assert not (tmp_path / "exploded").exists()
 
 
@@ -167,6 +168,7 @@ def test_a_table_of_the_test_images_fails_on_mirrored_ones(hand_in, tiles):
     state = {"keys": keys.float(), "answers": torch.nn.functional.one_hot(labels, 10).float()}
     result = hand_in(model=BY_TABLE, state=state)
     assert verdicts(result)["mirrored"] == "fail"
+    assert verdicts(result)["unseen"] == "fail" and "trained on test images" in reason(result, "unseen")
     assert verdicts(result)["chance"] == "pass"
 
 
@@ -184,7 +186,7 @@ def test_a_loop_that_does_not_train_is_seen(hand_in, honest):
 
 def test_a_checkpoint_is_not_judged_by_the_stand_in(hand_in, honest, tiles):
     result = hand_in(state=honest, data=replace(tiles, kind="synthetic"))
-    assert lost(result) == {"chance": "not-run", "mirrored": "not-run", "accuracy": "not-run"}
+    assert lost(result) == WITHOUT | {"chance": "not-run"}
     assert result.data == "synthetic"
 
 

@@ -87,7 +87,7 @@ def test_a_mechanical_fault_must_lose_a_check_that_bears_points():
 def test_a_mutant_is_graded_and_judged(monkeypatch):
     monkeypatch.setattr("grader.checks.cases.EXAMPLES", 4)
     checks = [check for check in DELIVERABLE_1.checks if check.id in ("conv2d.bias", "conv2d.stride")]
-    monkeypatch.setitem(TERMS, 1, Terms(replace(DELIVERABLE_1, checks=tuple(checks))))
+    monkeypatch.setitem(TERMS["hw3"], 1, Terms(replace(DELIVERABLE_1, checks=tuple(checks))))
     fault = replace(FLIPPED, lost=("conv2d.bias",))
     with Worker(threads=1, preload=("torch", "numpy")) as worker:
         caught, missed, wrong = [
@@ -120,12 +120,16 @@ def test_a_file_can_be_left_out():
 
 
 def test_the_catalogues_are_well_formed():
-    for number, mutants in CATALOGUES.items():
-        known = {check.id for check in TERMS[number].deliverable.checks}
-        assert len({mutant.name for mutant in mutants}) == len(mutants)
-        for mutant in mutants:
-            assert mutant.deliverable == number and mutant.lost and mutant.files
-            assert {*mutant.lost, *mutant.may} <= known, mutant.name
+    assert set(CATALOGUES) == set(TERMS) == set(command.ASSIGNMENTS)
+    for name, catalogues in CATALOGUES.items():
+        assert set(catalogues) == {deliverable.number for deliverable in command.ASSIGNMENTS[name].deliverables}
+        for number, mutants in catalogues.items():
+            known = {check.id for check in TERMS[name][number].deliverable.checks}
+            assert len({mutant.name for mutant in mutants}) == len(mutants)
+            assert len({tuple(sorted(mutant.files.items())) for mutant in mutants}) == len(mutants)
+            for mutant in mutants:
+                assert (mutant.base.assignment, mutant.deliverable) == (name, number) and mutant.lost
+                assert {*mutant.lost, *mutant.may} <= known, mutant.name
 
 
 def test_mechanical_faults_are_repeatable_and_each_another_text():

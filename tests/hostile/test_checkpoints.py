@@ -27,7 +27,7 @@ from grader.worker import Limits, Worker
 from tests.grader.submissions.trained import MODEL, TRAIN
 
 SMALL = Assignment("hw3", "small", (trained_resnet(epochs=2, trial=Trial(epochs=3, images=200)),))
-BY_WEIGHTS = {"resnet_training.network", "resnet_training.accuracy", "resnet_training.mirrored"}
+BY_WEIGHTS = {f"resnet_training.{name}" for name in ("network", "accuracy", "mirrored", "unseen")}
 PWNED = Path("/tmp/chalkbench-pwned")
 
 

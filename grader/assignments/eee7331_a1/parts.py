@@ -1,6 +1,6 @@
 """The deliverables of question 1: a network with its table, and the same network trained; once for each part."""
 
-from grader.checks import seeding
+from grader.checks import observed, seeding
 from grader.checks.loop import Loop
 from grader.checks.network import Network
 from grader.checks.table import LayerTable
@@ -114,7 +114,11 @@ def trained(
         checks=(
             Check(f"{prefix}.seed", "setup_seed: torch, numpy and random repeat their numbers", 1, seeding.seeding),
             # Ten times what two cores need for it.
-            Check(f"{prefix}.learns", f"train: the loss of a {name} falls", 4, checks.learns, seconds=300),
+            Check(f"{prefix}.learns", f"train: the loss of a {name} falls", 2, checks.learns, seconds=300),
+            Check(f"{prefix}.passes", "train: each epoch is a pass over all images", 1, observed.passes),
+            Check(f"{prefix}.cleared", "train: gradients are cleared between steps", 1, observed.cleared),
+            Check(f"{prefix}.logits", "train: the loss takes the logits, not their softmax", 1, observed.logits),
+            Check(f"{prefix}.reports", "train: it reports the epoch's loss and accuracy", 1, observed.reports),
             Check(
                 f"{prefix}.network",
                 f"a trained {name}: its checkpoint fits, or --train has trained it",
@@ -125,16 +129,23 @@ def trained(
             Check(
                 f"{prefix}.mirrored",
                 "the trained network: recognises mirrored test images, too",
-                2,
+                1,
                 checks.mirrored,
                 seconds=120,
             ),
             Check(
                 f"{prefix}.accuracy",
                 f"the trained network: test accuracy of at least {required:.0%}",
-                10,
+                8,
                 checks.accuracy,
                 seconds=300,
+            ),
+            Check(
+                f"{prefix}.unseen",
+                "the trained network: was not trained on test images",
+                1,
+                checks.unseen,
+                seconds=120,
             ),
         ),
         exhibits=(

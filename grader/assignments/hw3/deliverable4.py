@@ -1,7 +1,7 @@
 """HW3 deliverable 4, the ResNet of deliverable 3 on CIFAR-10: checks and points."""
 
 from grader.assignments.hw3.deliverable3 import OWN_RESNET
-from grader.checks import seeding, sources
+from grader.checks import observed, seeding, sources
 from grader.checks.loop import Loop
 from grader.checks.trained import Trained, Trial
 from grader.declaration import Check, Deliverable, Gathering
@@ -56,7 +56,11 @@ def trained_resnet(
                 seeding.seeding,
             ),
             # Ten times the network's own time on two cores; plain PyTorch takes twice as long.
-            Check("resnet_training.learns", "train: the loss falls", 4, trained.learns, seconds=300),
+            Check("resnet_training.learns", "train: the loss falls", 2, trained.learns, seconds=300),
+            Check("resnet_training.passes", "train: each epoch is a pass over all images", 1, observed.passes),
+            Check("resnet_training.cleared", "train: gradients are cleared between steps", 1, observed.cleared),
+            Check("resnet_training.logits", "train: the loss takes the logits, not their softmax", 1, observed.logits),
+            Check("resnet_training.reports", "train: it reports the epoch's loss and accuracy", 1, observed.reports),
             Check(
                 "resnet_training.network",
                 "a trained MyResnet: its checkpoint fits, or --train has trained it",
@@ -73,16 +77,23 @@ def trained_resnet(
             Check(
                 "resnet_training.mirrored",
                 "the trained network: recognises mirrored test images as well",
-                2,
+                1,
                 trained.mirrored,
                 seconds=180,
             ),
             Check(
                 "resnet_training.accuracy",
                 f"the trained network: validation accuracy of at least {required:.0%}",
-                8,
+                6,
                 trained.accuracy,
                 seconds=420,
+            ),
+            Check(
+                "resnet_training.unseen",
+                "the trained network: was not trained on validation images",
+                1,
+                trained.unseen,
+                seconds=120,
             ),
             Check(
                 "deliverable4.sources", "train.py uses no existing ResNet", 0, sources.own_work("train")

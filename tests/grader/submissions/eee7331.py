@@ -1,47 +1,8 @@
 """Small submissions that the grader's tests hand in for EEE7331's assignment 1; each is a whole file."""
 
-# Part A and B as a student writes them, one attribute per layer.
-MODEL = '''\
-import torch
-from torch import nn
-import torch.nn.functional as F
+from grader.selfcheck.submissions.eee7331 import MODEL, TABLE_A, TABLE_B
 
-
-class CustomCNN(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 32, 5, stride=1, padding=1)
-        self.conv2 = nn.Conv2d(32, 64, 3, stride=1, padding=1)
-        self.conv3 = nn.Conv2d(64, 128, 3, stride=1, padding=1)
-        self.pool = nn.MaxPool2d(2, 2)
-        self.fc = nn.Linear(1152, 500)
-        self.out = nn.Linear(500, 10)
-
-    def forward(self, x):
-        x = self.pool(F.relu(self.conv1(x)))
-        x = self.pool(F.relu(self.conv2(x)))
-        x = self.pool(F.relu(self.conv3(x)))
-        return self.out(F.relu(self.fc(x.flatten(1))))
-
-
-class SeparableCNN(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 32, 5, stride=1, padding=1)
-        self.depth2 = nn.Conv2d(32, 32, 3, padding=1, groups=32)
-        self.point2 = nn.Conv2d(32, 64, 1)
-        self.depth3 = nn.Conv2d(64, 64, 3, padding=1, groups=64)
-        self.point3 = nn.Conv2d(64, 128, 1)
-        self.pool = nn.MaxPool2d(2, 2)
-        self.fc = nn.Linear(1152, 500)
-        self.out = nn.Linear(500, 10)
-
-    def forward(self, x):
-        x = self.pool(F.relu(self.conv1(x)))
-        x = self.pool(F.relu(self.point2(self.depth2(x))))
-        x = self.pool(F.relu(self.point3(self.depth3(x))))
-        return self.out(F.relu(self.fc(x.flatten(1))))
-'''
+__all__ = ["BY_HAND", "MODEL", "NORMALISED", "TABLE_A", "TABLE_B", "TRAIN"]
 
 # Batch normalisation wherever it fits, with another ε, and dropout; no activation behind the 500 units of part A,
 # a leaky one behind those of part B; ReLU6 after the depth-wise convolutions, as MobileNet has it.
@@ -151,35 +112,4 @@ def train(net, images, labels, epochs, on_epoch):
             total += loss.item() * len(y)
             right += (logits.argmax(1) == y).sum().item()
         on_epoch(epoch, total / len(images), right / len(images))
-'''
-
-# By hand: 30 = 32 + 2·1 − 5 + 1, halved and floored by each pooling; weights f·(k·k·c + 1), units·(inputs + 1).
-TABLE_A = '''\
-Layer,#filters/window/stride/padding,Feature map,#weights,#neurons
-Input,-,32x32x3,-,-
-Conv1-1,32/5x5/1/1,30x30x32,2432,28800
-Pool-1,2x2/2/0,15x15x32,0,7200
-Conv2-1,64/3x3/1/1,15x15x64,18496,14400
-Pool-2,2x2/2/0,7x7x64,0,3136
-Conv3-1,128/3x3/1/1,7x7x128,73856,6272
-Pool-3,2x2/2/0,3x3x128,0,1152
-FC,500,500,576500,500
-Output,10,10,5010,10
-Total,-,-,676294,61470
-'''
-
-TABLE_B = '''\
-Layer,#filters/window/stride/padding,Feature map,#weights,#neurons
-Input,-,32x32x3,-,-
-Conv1-1,32/5x5/1/1,30x30x32,2432,28800
-Pool-1,2x2/2/0,15x15x32,0,7200
-Conv2-dw,32/3x3/1/1,15x15x32,320,7200
-Conv2-pw,64/1x1/1/0,15x15x64,2112,14400
-Pool-2,2x2/2/0,7x7x64,0,3136
-Conv3-dw,64/3x3/1/1,7x7x64,640,3136
-Conv3-pw,128/1x1/1/0,7x7x128,8320,6272
-Pool-3,2x2/2/0,3x3x128,0,1152
-FC,500,500,576500,500
-Output,10,10,5010,10
-Total,-,-,595334,71806
 '''
