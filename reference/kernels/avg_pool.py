@@ -8,10 +8,11 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from reference.kernels.pool_autograd import AveragePooling
-from reference.kernels.pool_geometry import PoolGeometry
-from reference.kernels.pool_input import like_input, planes
-from reference.kernels.pool_registry import choose
+from reference.kernels.calls import Known, recorded
+from reference.kernels.pooling.autograd import AveragePooling
+from reference.kernels.pooling.geometry import PoolGeometry
+from reference.kernels.pooling.input import like_input, planes
+from reference.kernels.pooling.registry import choose
 
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64)
 
@@ -50,6 +51,20 @@ def avg_pool2d(
 
     Reference: hw3, deliverable 3; LeCun et al., "Gradient-based learning applied to document recognition", 1998.
     """
+    try:
+        key = (
+            input.shape, input.dtype, type(input), input.is_cpu, id(kernel_size), id(stride), id(padding),
+            id(ceil_mode), id(count_include_pad), id(divisor_override), id(algorithm),
+        )  # fmt: skip
+    except AttributeError:  # not a tensor
+        key = None
+    known = _known.get(key)
+    if known is not None:
+        chosen, geometry, rows, columns, _ = known
+        if recorded(input):
+            return like_input(AveragePooling.apply(input, chosen, geometry, rows, columns), input, True)
+        return like_input(chosen.averages(input, geometry, rows, columns), input, True)
+
     geometry = PoolGeometry.parse(kernel_size, stride, padding, 1, ceil_mode)
     batch, was_batched = planes(input, DTYPES)
     if divisor_override is not None:
@@ -58,8 +73,15 @@ def avg_pool2d(
     exact = torch.float32 if batch.dtype in (torch.float16, torch.bfloat16) else batch.dtype
     size = tuple(batch.shape[2:])
     rows, columns = _divisors(geometry, size, bool(count_include_pad), divisor_override, exact, batch.device)
-    output = AveragePooling.apply(batch, choose(algorithm, batch), geometry, rows, columns)
+    chosen = choose(algorithm, batch)
+    if was_batched and algorithm == "auto":
+        arguments = kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override, algorithm
+        _known.remember(key, (chosen, geometry, rows, columns), (input,), arguments)
+    output = AveragePooling.apply(batch, chosen, geometry, rows, columns)
     return like_input(output, batch, was_batched)
+
+
+_known = Known()
 
 
 def _nonzero(divisor) -> int:

@@ -14,6 +14,7 @@ from types import FunctionType
 import numba
 from numba.core.caching import FunctionCache
 
+from reference.kernels.placed import compiled_arrays_at
 from reference.kernels.team import share
 
 # Sums may be reordered and multiply-adds fused, which is what makes a loop a vector loop. NaN and infinity
@@ -50,12 +51,23 @@ def on_team(kernel):
     Returns:
         A compiled function, kept on disk beside the kernel.
     """
+    return _launcher(kernel, _launch, "on_team")
+
+
+def on_team_at(kernel):
+    """As `on_team`, with `launch(start, threads, parts, count, like, places, *arguments)`: see `placed`."""
+    return _launcher(kernel, _launch_at, "on_team_at")
+
+
+def _launcher(kernel, launch, suffix: str):
     code = kernel.py_func.__code__
-    name = f"{code.co_name}_on_team"
+    name = f"{code.co_name}_{suffix}"
     # With the kernel as a global of its own, and the kernel's file as its source: a cell of a closure would be part
     # of what numba looks it up by, and a kernel differs there from process to process.
-    names = {"share": share, "kernel": kernel, "__name__": kernel.py_func.__module__}
-    code = _launch.__code__.replace(
+    names = {
+        "share": share, "compiled_arrays_at": compiled_arrays_at, "kernel": kernel, "__name__": kernel.py_func.__module__
+    }  # fmt: skip
+    code = launch.__code__.replace(
         co_filename=code.co_filename, co_firstlineno=code.co_firstlineno, co_name=name, co_qualname=name
     )
     return compiled(FunctionType(code, names))
@@ -63,6 +75,10 @@ def on_team(kernel):
 
 def _launch(start, threads, parts, count, *arguments):
     share(kernel, start, threads, parts, count, arguments)  # noqa: F821
+
+
+def _launch_at(start, threads, parts, count, like, places, *arguments):
+    share(kernel, start, threads, parts, count, compiled_arrays_at(like, places) + arguments)  # noqa: F821
 
 
 class _Cache(FunctionCache):
@@ -77,7 +93,7 @@ class _Cache(FunctionCache):
 
 
 def sources_digest(*paths: Path) -> str:
-    """A digest of Python files and of the files of their own folders that they import, directly or not."""
+    """A digest of Python files and of what they import from their own folders and those above, directly or not."""
     seen: set[Path] = set()
     waiting = list(paths)
     while waiting:
@@ -94,6 +110,7 @@ def _imported(path: Path) -> list[Path]:
     for statement in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(statement, ast.ImportFrom):
             # `from package.file import name` and `from package import file`
-            names = [statement.module or "", *(alias.name for alias in statement.names)]
-            found += [path.with_name(name.rpartition(".")[2] + ".py") for name in names]
+            module = (statement.module or "").replace(".", "/")
+            names = [module, *(f"{module}/{alias.name}" for alias in statement.names)]
+            found += [folder / f"{name}.py" for name in names for folder in path.parents]
     return [file for file in found if file.is_file()]

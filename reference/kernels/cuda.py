@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import torch
 
-from reference.kernels.conv_algorithm import Algorithm
-from reference.kernels.conv_geometry import Geometry
+from reference.kernels.convolution.algorithm import Algorithm
+from reference.kernels.convolution.geometry import Geometry
 
 
 def forward(input, weight, bias, geometry: Geometry):

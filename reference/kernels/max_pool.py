@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from reference.kernels.pool_autograd import MaxPooling, positions
-from reference.kernels.pool_geometry import PoolGeometry
-from reference.kernels.pool_input import like_input, planes
-from reference.kernels.pool_registry import choose
+from reference.kernels.calls import Known, recorded
+from reference.kernels.pooling.autograd import MaxPooling, positions
+from reference.kernels.pooling.geometry import PoolGeometry
+from reference.kernels.pooling.input import like_input, planes
+from reference.kernels.pooling.registry import choose
 
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16,
           torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8)  # fmt: skip
@@ -51,12 +52,33 @@ def max_pool2d(
 
     Reference: hw3, deliverable 1; Zhou and Chellappa, "Computation of optical flow using a neural network", 1988.
     """
+    try:
+        key = (
+            input.shape, input.dtype, type(input), input.is_cpu, return_indices is False,
+            id(kernel_size), id(stride), id(padding), id(dilation), id(ceil_mode), id(algorithm),
+        )  # fmt: skip
+    except AttributeError:  # not a tensor
+        key = None
+    known = _known.get(key)
+    if known is not None:
+        chosen, geometry, _ = known
+        if recorded(input):
+            return like_input(MaxPooling.apply(input, chosen, geometry, False), input, True)
+        return like_input(chosen.maxima(input, geometry, False)[0], input, True)
+
     geometry = PoolGeometry.parse(kernel_size, stride, padding, dilation, ceil_mode)
     batch, was_batched = planes(input, DTYPES)
     geometry.output_size(tuple(batch.shape[2:]))
-    found = MaxPooling.apply(batch, choose(algorithm, batch), geometry, bool(return_indices))
+    chosen = choose(algorithm, batch)
+    if was_batched and return_indices is False and algorithm == "auto":
+        arguments = kernel_size, stride, padding, dilation, ceil_mode, algorithm
+        _known.remember(key, (chosen, geometry), (input,), arguments)
+    found = MaxPooling.apply(batch, chosen, geometry, bool(return_indices))
     if not return_indices:
         return like_input(found, batch, was_batched)
     output, winners = found
     output = like_input(output, batch, was_batched)
     return output, like_input(positions(winners, geometry, batch.shape[3]), batch, was_batched)
+
+
+_known = Known()

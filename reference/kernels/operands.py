@@ -18,6 +18,11 @@ def array(tensor: torch.Tensor) -> np.ndarray:
     return tensor.contiguous().numpy()
 
 
+def in_place(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor, or a copy of it whose numbers lie in row-major order as they are: what its address leads to."""
+    return tensor if tensor.is_contiguous() and not tensor.is_neg() else tensor.resolve_neg().contiguous()
+
+
 def supports(tensor: torch.Tensor) -> bool:
     """Whether compiled kernels take tensors of this dtype on this device."""
     return tensor.device.type == "cpu" and tensor.dtype in (torch.float32, torch.float64)

@@ -18,9 +18,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import numba
+import numpy as np
 import torch
 
-from reference.kernels.compiled import on_team
+from reference.kernels.compiled import on_team, on_team_at
+from reference.kernels.placed import Place, arrays_at
 from reference.kernels.team import takes_part
 
 # Handing a part to a thread that is waiting for it takes a microsecond or two; so much work takes 4 us alone.
@@ -64,7 +66,19 @@ def run(kernel: Callable, parts: int, count: int, *arguments) -> None:
         _run_in_pool(kernel, parts, count, arguments)
 
 
-_launcher = lru_cache(maxsize=None)(on_team)
+def run_at(kernel: Callable, parts: int, count: int, like: np.ndarray, places: tuple[Place, ...], *arguments) -> None:
+    """As `run`, and the kernel's first arguments are arrays of the type of `like` at some places: see `placed`."""
+    if numba.config.DISABLE_JIT:
+        _run_in_pool(kernel, parts, count, (*arrays_at(like, places), *arguments))
+    elif parts == 1:
+        _launcher_at(kernel)(0, 1, 1, count, like, places, *arguments)
+    elif team := 0 if _forked else _team():
+        _launcher_at(kernel)(team, torch.get_num_threads(), parts, count, like, places, *arguments)
+    else:
+        _run_in_pool(kernel, parts, count, (*arrays_at(like, places), *arguments))
+
+
+_launcher, _launcher_at = lru_cache(maxsize=None)(on_team), lru_cache(maxsize=None)(on_team_at)
 
 
 @lru_cache(maxsize=1)

@@ -7,37 +7,46 @@ back to a list when a call is done and the next call takes one from there, whate
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 
 _ALIGNMENT = 64  # bytes of a cache line, and of the widest vector
-# `list.append` and `list.pop` are atomic, which is all that calls from several threads need.
+# Of bytes, from a cache line's start on. `list.append` and `list.pop` are atomic, which is all that several threads need.
 _spare: list[np.ndarray] = []
 
 
-@contextmanager
-def borrowed(count: int, dtype: np.dtype) -> Iterator[np.ndarray]:
-    """A flat array of at least `count` numbers that hold anything, until the block ends."""
-    wanted = count * np.dtype(dtype).itemsize + _ALIGNMENT
-    try:
-        buffer = _spare.pop()
-    except IndexError:
-        buffer = np.empty(0, np.uint8)
-    if buffer.size < wanted:
-        buffer = np.empty(wanted, np.uint8)
-    first = -buffer.ctypes.data % _ALIGNMENT
-    try:
-        yield buffer[first : first + wanted - _ALIGNMENT].view(dtype)
-    finally:
-        _spare.append(buffer)
+class _Loan:
+    """A buffer for the length of a `with` block; a generator would take three times as long to come and go."""
+
+    __slots__ = ("buffer", "dtype", "shape", "size")
+
+    def __init__(self, shape: tuple[int, ...], size: int, dtype: np.dtype):
+        self.shape, self.size, self.dtype = shape, size, dtype
+
+    def __enter__(self) -> np.ndarray:
+        try:
+            self.buffer = _spare.pop()
+        except IndexError:
+            self.buffer = _new(self.size)
+        if self.buffer.size < self.size:
+            self.buffer = _new(self.size)
+        return np.ndarray(self.shape, self.dtype, self.buffer)
+
+    def __exit__(self, *failure) -> None:
+        _spare.append(self.buffer)
 
 
-@contextmanager
-def borrowed_by_parts(parts: int, count: int, dtype: np.dtype) -> Iterator[np.ndarray]:
+def borrowed(count: int, dtype: np.dtype) -> _Loan:
+    """A flat array of `count` numbers that hold anything, until the block ends."""
+    return _Loan((count,), count * dtype.itemsize, dtype)
+
+
+def borrowed_by_parts(parts: int, count: int, dtype: np.dtype) -> _Loan:
     """(parts, at least `count`): each part's own, apart by whole cache lines, until the block ends."""
-    lines = -(-count * np.dtype(dtype).itemsize // _ALIGNMENT)
-    step = lines * _ALIGNMENT // np.dtype(dtype).itemsize
-    with borrowed(parts * step, dtype) as flat:
-        yield flat[: parts * step].reshape(parts, step)
+    size = -(-count * dtype.itemsize // _ALIGNMENT) * _ALIGNMENT
+    return _Loan((parts, size // dtype.itemsize), parts * size, dtype)
+
+
+def _new(size: int) -> np.ndarray:
+    block = np.empty(size + _ALIGNMENT, np.uint8)
+    first = -block.ctypes.data % _ALIGNMENT
+    return block[first : first + size]

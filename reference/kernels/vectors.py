@@ -84,6 +84,12 @@ class Vectors:
         vector = self.builder.bitcast(self.address(data, *terms), self.type.as_pointer())
         self.builder.store(value, vector, align=self.align)
 
+    def store_past_caches(self, value, data, *terms):
+        """Store on a vector's boundary without reading the line into a cache first, nor keeping it there."""
+        vector = self.builder.bitcast(self.address(data, *terms), self.type.as_pointer())
+        one = self.builder.module.add_metadata([ir.Constant(ir.IntType(32), 1)])
+        self.builder.store(value, vector, align=self.align * self.lanes).set_metadata("nontemporal", one)
+
     def lanes_in(self, first, end):
         """A mask of the lanes in range(first, end)."""
         index = ir.IntType(32)
@@ -92,9 +98,21 @@ class Vectors:
         after = self.builder.icmp_signed(">=", lane, first)
         return self.builder.and_(after, self.builder.icmp_signed("<", lane, end))
 
+    def lanes_of(self, bits):
+        """A mask of the lanes where the integer `bits` has ones."""
+        lanes = self.builder.trunc(bits, ir.IntType(self.lanes))
+        return self.builder.bitcast(lanes, ir.VectorType(ir.IntType(1), self.lanes))
+
     def masked_load(self, mask, data, *terms):
         """Load the mask's lanes, zero for the others, whose memory need not exist."""
         return self._masked("load", self.type, [*terms], data, mask, self.zeros())
+
+    def spread_load(self, bits, data, *terms):
+        """Load as many neighbouring numbers as `bits` has ones to the lanes of its ones; zero to the others."""
+        arguments = [self.address(data, *terms), self.lanes_of(bits), self.zeros()]
+        kind = ir.FunctionType(self.type, [argument.type for argument in arguments])
+        name = f"llvm.masked.expandload.v{self.lanes}f{8 * self.align}"
+        return self.builder.call(self.builder.module.declare_intrinsic(name, fnty=kind), arguments)
 
     def masked_store(self, mask, value, data, *terms):
         """Store the mask's lanes and leave the memory of the others alone."""

@@ -27,7 +27,8 @@ import torch.nn.functional as F
 from rich.console import Console
 from rich.table import Table
 
-from reference.kernels import avg_pool2d, conv2d, max_pool2d, pool_registry
+from reference.kernels import avg_pool2d, conv2d, max_pool2d
+from reference.kernels.pooling import registry
 from reference.kernels.conv import ALGORITHMS
 from tests.benchmarks.results import geometric_mean
 from tests.benchmarks.suite import CONVOLUTIONS, POOLINGS, ConvShape, PoolShape
@@ -63,7 +64,7 @@ def contenders(shape: ConvShape | PoolShape, batch: int, dtype: torch.dtype, *, 
                device: str = "cuda") -> dict[str, Callable[[], object]]:  # fmt: skip
     """One call of the layer by each contender that takes it, as functions without arguments."""
     found = {}
-    registry = pool_registry.ALGORITHMS if isinstance(shape, PoolShape) else ALGORITHMS
+    registry = registry.ALGORITHMS if isinstance(shape, PoolShape) else ALGORITHMS
     for name in ("cuda", "unfold", "triton"):
         if name in registry and registry[name].supports(torch.empty(0, dtype=dtype, device=device)):
             found[name] = _call(shape, batch, dtype, gradients, device, torch.channels_last, name)

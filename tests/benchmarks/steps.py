@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from reference.kernels.conv import ALGORITHMS
-from reference.kernels.conv_geometry import Geometry
-from reference.kernels.naive import definition
+from reference.kernels.convolution.geometry import Geometry
+from reference.kernels.convolution.naive import definition
 from tests.benchmarks.timing import Effort, in_turns, medians
 
 GEOMETRY = Geometry(padding=(1, 1, 1, 1))

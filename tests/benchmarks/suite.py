@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reference.kernels.conv_geometry import Geometry
+from reference.kernels.convolution.geometry import Geometry
 
 BATCHES = (64, 128)
 INFERENCE_BATCHES = (1, 500)  # of these only the forward pass is timed

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 import torch
 from hypothesis import strategies as st
 
-from reference.kernels.pool_registry import ALGORITHMS as REGISTRY
+from reference.kernels.pooling.registry import ALGORITHMS as REGISTRY
 
 # Without those that are for GPUs alone.
 ALGORITHMS = tuple(name for name, algorithm in REGISTRY.items() if algorithm.supports(torch.empty(0)))
+
+# Images of which the compiled kernels take four planes at a time, two, and one; with an odd last row and column.
+SIZES = [(7, 7), (6, 8), (15, 15), (14, 14), (5, 16), (28, 28), (9, 37)]
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,11 @@ def cases(draw, *, dilated: bool) -> Case:
     """Any call that torch accepts, on small images; heights, widths and windows are drawn apart."""
     kernel = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
     dilation = draw(st.tuples(st.integers(1, 3), st.integers(1, 2))) if dilated else (1, 1)
+    stride = draw(st.none() | st.tuples(st.integers(1, 4), st.integers(1, 4)))
+    if draw(st.booleans()):  # what has kernels of its own: windows two steps apart, in images narrow and wide
+        kernel, dilation, stride = draw(st.sampled_from([(2, 2), (3, 3)])), (1, 1), (2, 2)
     extent = [d * (k - 1) + 1 for k, d in zip(kernel, dilation)]
     padding = tuple(draw(st.integers(0, min(e // 2, k // 2))) for e, k in zip(extent, kernel))
-    stride = draw(st.none() | st.tuples(st.integers(1, 4), st.integers(1, 4)))
     # Wider than sixteen windows now and then: the compiled kernels take sixteen at a time.
     # At least the dilation, so that every window has a tap in the image: else torch's backward writes outside
     # of its memory.

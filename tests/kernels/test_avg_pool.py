@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from grader.worker.forbid import POOLING, Rules, forbidden
 from reference.kernels.avg_pool import avg_pool2d
-from tests.kernels.pool_cases import ALGORITHMS, cases, value_and_gradient
+from tests.kernels.pool_cases import ALGORITHMS, SIZES, cases, value_and_gradient
 
 # A window's sum has at most 16 terms here, added in another order: a few roundings of the result.
 TOLERANCE = {torch.float32: {"rtol": 1e-6, "atol": 1e-6}, torch.float64: {"rtol": 1e-14, "atol": 1e-14}}
@@ -85,6 +85,16 @@ def test_threads_share_planes_without_a_gap(kernel_size, stride, size):
     found = value_and_gradient(avg_pool2d, input, kernel_size=kernel_size, stride=stride)
     expected = value_and_gradient(F.avg_pool2d, input, kernel_size=kernel_size, stride=stride)
     torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("kernel_size, padding", [(2, 0), (3, 0), (3, 1), (None, 0)])
+@pytest.mark.parametrize("size", SIZES)
+def test_planes_side_by_side_are_shared_by_threads_without_a_gap(size, kernel_size, padding):
+    # An odd number of planes for two threads: some are left over from groups of four and of two.
+    input = torch.randn(9, 67, *size, generator=torch.Generator().manual_seed(5))
+    arguments = {"kernel_size": kernel_size or size, "stride": 2, "padding": padding}
+    found = value_and_gradient(avg_pool2d, input, **arguments, algorithm="direct")
+    torch.testing.assert_close(found, value_and_gradient(F.avg_pool2d, input, **arguments))
 
 
 @each_algorithm

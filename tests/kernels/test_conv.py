@@ -10,7 +10,7 @@ from torch.autograd import gradcheck, gradgradcheck
 from reference.kernels import conv2d
 from reference.kernels import parallel
 from reference.kernels.conv import ALGORITHMS
-from reference.kernels.conv_geometry import Geometry
+from reference.kernels.convolution.geometry import Geometry
 from tests.kernels.conv_cases import CASES, NAMES, allowed_errors, case_for, draw, takes
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
@@ -36,23 +36,24 @@ def test_value_and_gradients_agree_with_torch(algorithm, case):
 
 @pytest.mark.parametrize("algorithm", [name for name in NAMES if takes(name, "three by three")])
 @pytest.mark.parametrize("signed", [False, True], ids=["positive", "signed"])
-def test_errors_are_within_the_algorithms_stated_bounds(algorithm, signed):
+@pytest.mark.parametrize("count, taps", [(2, 3), (13, 3), (13, 5)])
+def test_errors_are_within_the_algorithms_stated_bounds(algorithm, count, taps, signed):
     draw_numbers = torch.randn if signed else torch.rand
-    images, kernels, upstream = draw_numbers(2, 40, 9, 10), draw_numbers(8, 40, 3, 3), draw_numbers(2, 8, 9, 10)
-    geometry = Geometry(padding=(1, 1, 1, 1))
+    images, kernels = draw_numbers(count, 40, 9, 10), draw_numbers(8, 40, taps, taps)
+    upstream, geometry = draw_numbers(count, 8, 9, 10), Geometry(padding=(taps // 2,) * 4)
 
     def products(name, images, kernels, upstream):
         chosen = ALGORITHMS[name]
         return (
             chosen.forward(images, kernels, None, geometry),
             chosen.input_grad(upstream, kernels, geometry, (9, 10)),
-            chosen.weight_grad(upstream, images, geometry, (3, 3)),
+            chosen.weight_grad(upstream, images, geometry, (taps, taps)),
         )
 
     numbers = (images, kernels, upstream)
     truths = products("naive", *(tensor.double() for tensor in numbers))  # 2**29 times finer than float32
     scales = products("naive", *(tensor.double().abs() for tensor in numbers))
-    bounds = allowed_errors(algorithm, torch.float32, (40 * 9, 8 * 9, 2 * 9 * 10))
+    bounds = allowed_errors(algorithm, torch.float32, (40 * taps**2, 8 * taps**2, count * 9 * 10))
     for found, truth, scale, bound in zip(products(algorithm, *numbers), truths, scales, bounds):
         assert ((found.double() - truth).abs() / scale).max() < bound
 

@@ -5,13 +5,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reference.kernels import conv2d
 from reference.kernels.conv import ALGORITHMS
-from reference.kernels.conv_choice import AUTO, fastest
-from reference.kernels.conv_geometry import Geometry
+from reference.kernels.convolution.choice import choose, fastest
+from reference.kernels.convolution.geometry import Geometry
 
 PRODUCTS = ("forward", "input_grad", "weight_grad")
-SAME = Geometry(padding=(1, 1, 1, 1))
+SAME, TWO = Geometry(padding=(1, 1, 1, 1)), Geometry((2, 2), (1, 1, 1, 1))
 
 
 @given(
@@ -37,13 +36,28 @@ def test_who_is_chosen_takes_the_call(product, images, size, out_channels, chann
     "product, images, kernel, geometry, name",
     [
         ("forward", 64, (64, 64, 3, 3), SAME, "winograd"),
-        ("forward", 1, (512, 512, 3, 3), SAME, "im2col"),
+        ("forward", 1, (512, 512, 3, 3), SAME, "unpacked"),
+        ("forward", 8, (256, 128, 3, 3), Geometry((3, 3), (1, 1, 1, 1)), "unpacked"),
+        ("input_grad", 1, (512, 512, 3, 3), SAME, "gemm"),
+        ("forward", 64, (32, 32, 5, 5), Geometry(padding=(2, 2, 2, 2)), "winograd"),
+        ("weight_grad", 64, (64, 32, 5, 5), Geometry(padding=(2, 2, 2, 2)), "winograd"),
         ("forward", 64, (16, 1, 3, 3), SAME, "direct"),
-        ("input_grad", 64, (64, 3, 3, 3), SAME, "winograd"),
+        ("input_grad", 64, (64, 3, 3, 3), SAME, "direct"),
+        ("input_grad", 64, (64, 16, 3, 3), SAME, "winograd"),
         ("weight_grad", 64, (64, 3, 3, 3), SAME, "direct"),
-        ("forward", 64, (128, 64, 3, 3), Geometry((2, 2), (1, 1, 1, 1)), "gemm"),
+        ("forward", 64, (128, 64, 3, 3), TWO, "winograd_strided"),
+        ("input_grad", 64, (128, 64, 3, 3), TWO, "winograd_strided"),
+        ("weight_grad", 64, (128, 64, 3, 3), TWO, "gemm"),
+        ("weight_grad", 64, (512, 256, 3, 3), TWO, "winograd_strided"),
+        ("forward", 8, (128, 64, 3, 3), TWO, "unpacked"),
+        ("forward", 64, (32, 16, 3, 3), TWO, "gemm"),
+        ("forward", 64, (128, 64, 3, 3), Geometry((3, 3), (1, 1, 1, 1)), "gemm"),
         ("forward", 64, (32, 1, 3, 3), Geometry(padding=(1, 1, 1, 1), groups=32), "depthwise"),
         ("forward", 64, (8, 2, 3, 3), Geometry(groups=4), "direct"),
+        ("forward", 64, (64, 32, 1, 1), Geometry(), "pointwise"),
+        ("input_grad", 64, (128, 64, 1, 1), Geometry((2, 2)), "pointwise"),
+        ("weight_grad", 64, (16, 3, 1, 1), Geometry(), "pointwise"),
+        ("weight_grad", 64, (64, 32, 1, 1), SAME, "gemm"),
     ],
 )
 def test_each_product_gets_the_algorithm_that_was_measured_fastest(product, images, kernel, geometry, name):
@@ -51,19 +65,15 @@ def test_each_product_gets_the_algorithm_that_was_measured_fastest(product, imag
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
-def test_types_without_compiled_kernels_go_to_the_matrix_product(monkeypatch, dtype):
-    called = []
-    monkeypatch.setattr("reference.kernels.conv_choice.im2col.IM2COL", Spy(called))
-    conv2d(torch.ones(1, 1, 3, 3, dtype=dtype), torch.ones(1, 1, 3, 3, dtype=dtype))
-    assert called == ["forward"] and AUTO.supports(torch.empty(0, dtype=dtype))
+def test_types_without_compiled_kernels_go_to_the_matrix_product(dtype):
+    assert choose(torch.ones(1, 1, 3, 3, dtype=dtype), torch.ones(1, 1, 3, 3, dtype=dtype), Geometry()).name == "im2col"
 
 
-class Spy:
-    """An algorithm that writes down what it is asked for."""
-
-    def __init__(self, called: list[str]):
-        self.called = called
-
-    def forward(self, input, weight, bias, geometry):
-        self.called.append("forward")
-        return input.new_zeros(1, 1, 1, 1)
+def test_each_product_is_given_to_the_algorithm_that_is_fastest_for_it():
+    chosen = choose(torch.ones(64, 3, 8, 8), torch.ones(64, 3, 3, 3), SAME)
+    assert chosen.forward is ALGORITHMS["direct"].forward
+    assert chosen.input_grad is ALGORITHMS["direct"].input_grad
+    assert chosen.weight_grad is ALGORITHMS["direct"].weight_grad
+    chosen = choose(torch.ones(64, 64, 8, 8), torch.ones(128, 64, 3, 3), TWO)
+    assert chosen.input_grad is ALGORITHMS["winograd_strided"].input_grad
+    assert chosen.weight_grad is ALGORITHMS["gemm"].weight_grad

@@ -86,7 +86,7 @@ def test_importing_starts_no_thread_and_compiles_nothing():
     script = (
         "import threading, torch, numba\n"
         "import reference.kernels, reference.nn\n"
-        "from reference.kernels.direct_kernels import shifted_sums_compiled as kernel\n"
+        "from reference.kernels.convolution.direct_kernels import shifted_sums_compiled as kernel\n"
         "print(threading.active_count(), len(kernel.signatures))"
     )
     assert run(script) == "1 0"

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from reference.kernels import conv2d
-from reference.kernels.depthwise_kernels import row_lanes
+from reference.kernels.convolution.depthwise_kernels import rows_together
 from reference.kernels.vectors import VECTOR_BYTES
 
 
@@ -73,6 +73,15 @@ def test_other_convolutions_are_refused(weight, keywords):
         conv2d(torch.ones(1, 2, 8, 8), torch.ones(weight), **keywords, algorithm="depthwise")
 
 
-def test_narrow_rows_take_half_vectors():
-    lanes = VECTOR_BYTES // 4
-    assert row_lanes(lanes // 2, 4) == lanes // 2 and row_lanes(lanes // 2 + 1, 4) == lanes
+def test_narrow_rows_are_taken_in_twos_where_those_of_the_image_lie_alike():
+    half = VECTOR_BYTES // 4 // 2
+    assert rows_together(half, half, 4) == 2
+    assert rows_together(half + 1, half + 1, 4) == 1
+    assert rows_together(half, half + 1, 4) == 1
+
+
+@pytest.mark.parametrize("height", [1, 2, 3, 6, 7])
+@pytest.mark.parametrize("padding", [(0, 1), (1, 1), (2, 1), (5, 1)], ids=str)
+def test_rows_in_twos_agree_with_torch_at_every_border(height, padding):
+    if height + 2 * padding[0] >= 3:
+        agree((2, 3, height, 3), padding, torch.float32)

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from reference.kernels import conv2d, gemm, gemm_images_plan, gemm_tile, parallel
-from reference.kernels.conv_geometry import Geometry
+from reference.kernels import conv2d, parallel
+from reference.kernels.convolution import gemm, gemm_images_plan, gemm_tile
+from reference.kernels.convolution.geometry import Geometry
 from tests.kernels.test_conv_isolation import run
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=lambda dtype: dtype.__name__)
@@ -163,7 +164,8 @@ def test_products_on_padding_are_left_out_where_lanes_are_images():
 
 PLAIN = """
 import torch
-from reference.kernels import conv2d, gemm
+from reference.kernels import conv2d
+from reference.kernels.convolution import gemm
 for images in (False, True):
     gemm.lanes_are_images = lambda *_: images
     for stride in (1, 2):

@@ -13,11 +13,11 @@ from hypothesis import given
 
 from grader.worker.forbid import POOLING, Rules, forbidden
 from reference.kernels.max_pool import max_pool2d
-from reference.kernels.pool_autograd import MaxPooling
-from reference.kernels.pool_geometry import PoolGeometry
-from reference.kernels.pool_registry import ALGORITHMS as REGISTRY
-from reference.kernels.pool_unfold import UNFOLD
-from tests.kernels.pool_cases import ALGORITHMS, cases, value_and_gradient
+from reference.kernels.pooling.autograd import MaxPooling
+from reference.kernels.pooling.geometry import PoolGeometry
+from reference.kernels.pooling.registry import ALGORITHMS as REGISTRY
+from reference.kernels.pooling.unfold import UNFOLD
+from tests.kernels.pool_cases import ALGORITHMS, SIZES, cases, value_and_gradient
 
 NAN, INF = float("nan"), float("inf")
 each_algorithm = pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -62,6 +62,29 @@ def test_nan_and_infinity_are_taken_as_torch_takes_them(algorithm, kernel_size, 
                                      algorithm=algorithm)  # fmt: skip
     _, expected = value_and_gradient(F.max_pool2d, input, kernel_size=kernel_size, stride=stride, padding=padding)
     torch.testing.assert_close(gradient, expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("kernel_size", [2, 3])
+@pytest.mark.parametrize("size", SIZES)
+def test_a_nan_wins_in_whichever_of_the_planes_side_by_side_it_is(size, kernel_size):
+    generator = torch.Generator().manual_seed(4)
+    for plane in range(7):
+        input = torch.randn(7, *size, generator=generator)
+        for _ in range(2):
+            row, column = (torch.randint(length, (), generator=generator) for length in size)
+            input[plane, row, column] = NAN
+        found = max_pool2d(input, kernel_size, 2, return_indices=True, algorithm="direct")
+        expected = F.max_pool2d(input, kernel_size, 2, return_indices=True)
+        torch.testing.assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize("kernel_size", [2, 3])
+@pytest.mark.parametrize("size", SIZES)
+def test_planes_side_by_side_are_shared_by_threads_without_a_gap(size, kernel_size):
+    # An odd number of planes for two threads: some are left over from groups of four and of two.
+    input = torch.randn(9, 67, *size, generator=torch.Generator().manual_seed(5))
+    found = value_and_gradient(max_pool2d, input, kernel_size=kernel_size, stride=2, algorithm="direct")
+    torch.testing.assert_close(found, value_and_gradient(F.max_pool2d, input, kernel_size=kernel_size, stride=2))
 
 
 @each_algorithm
@@ -223,9 +246,9 @@ def test_the_kernels_run_as_plain_python_too():
         import torch, torch.nn.functional as F
         from reference.kernels.avg_pool import avg_pool2d
         from reference.kernels.max_pool import max_pool2d
-        from reference.kernels.pool_direct_kernels import maxima_2x2
+        from reference.kernels.pooling.direct_kernels import maxima_2x2
         assert type(maxima_2x2).__name__ == "function", type(maxima_2x2)
-        for shape in ((1, 2, 5, 19), (1, 1, 4, 4)):
+        for shape in ((1, 2, 5, 19), (1, 1, 4, 4), (1, 5, 7, 7), (1, 3, 5, 15)):
             for kernel, stride, padding in ((2, 2, 0), (3, 2, 1), (3, 1, 1), (2, 3, 1)):
                 for ours, theirs in ((max_pool2d, F.max_pool2d), (avg_pool2d, F.avg_pool2d)):
                     a = torch.randn(shape).requires_grad_()

@@ -39,7 +39,8 @@ def test_no_two_tensors_of_any_thread_have_one_block():
 
     def work(number):
         for turn in range(300):
-            tensors = [memory.empty((shape,), torch.float64).fill_(number) for shape in (3, 3, 100, 1 << turn % 12)]
+            shapes = (3, 3, 3000, 1 << 11 + turn % 5)
+            tensors = [memory.empty((shape,), torch.float64).fill_(number) for shape in shapes]
             failures.extend(number for tensor in tensors if not (tensor == number).all())
 
     workers = [threading.Thread(target=work, args=(number,)) for number in range(4)]
@@ -58,26 +59,37 @@ def test_a_block_may_come_back_while_another_is_taken_in():
             return found
 
     def circle():
-        held = [memory.empty((1 << 10,), torch.float32)]
+        held = [memory.empty((1 << 13,), torch.float32)]
         held.append(held)
 
     gc.collect()
     memory._waiting.blocks = Blocks()
-    tensor = memory.empty((1 << 10,), torch.float32)
+    tensor = memory.empty((1 << 13,), torch.float32)
     circle()
     del tensor
     waiting = memory._waiting
-    assert waiting.bytes == sum(size * len(blocks) for size, blocks in waiting.blocks.items()) == 2 * 4096
+    assert waiting.bytes == sum(size * len(blocks) for size, blocks in waiting.blocks.items()) == 2 << 15
 
 
 def test_nobody_waits_for_another():
-    memory.empty((1 << 10,), torch.float32)
+    memory.empty((1 << 13,), torch.float32)
     with memory._waiting.lock:
-        tensor = memory.empty((1 << 10,), torch.float32)
+        tensor = memory.empty((1 << 13,), torch.float32)
         del tensor
-    assert memory._waiting.bytes == 4096 and len(memory._waiting.returned) == 1
-    memory.empty((1,), torch.float32)
+    assert memory._waiting.bytes == 1 << 15 and len(memory._waiting.returned) == 1
+    memory.empty((1 << 14,), torch.float32)
     assert not memory._waiting.returned
+
+
+def test_what_is_small_is_left_to_the_c_library():
+    tensor, array = memory.result((memory.SMALL_BYTES // 4,), torch.float32)
+    assert array.ctypes.data == tensor.data_ptr() and not memory._lent
+    del tensor, array
+    assert not memory._waiting.blocks
+    kept = memory.empty((memory.SMALL_BYTES // 4 + 1,), torch.float32)
+    assert len(memory._lent) == 1
+    del kept
+    assert memory._waiting.blocks
 
 
 def test_a_gradient_keeps_its_block():
@@ -104,9 +116,9 @@ def test_no_more_waits_than_agreed(monkeypatch):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.uint8, torch.int16])
 @pytest.mark.parametrize("shape", [(0, 3), (5, 7), (512, 1024)])
-def test_shape_type_and_alignment_are_those_asked_for(shape, dtype):
+def test_shape_and_type_are_those_asked_for_and_what_is_large_starts_on_a_cache_line(shape, dtype):
     tensor = memory.empty(shape, dtype)
     assert tuple(tensor.shape) == shape and tensor.dtype == dtype and tensor.is_contiguous()
-    assert tensor.data_ptr() % memory.ALIGNMENT == 0
+    assert tensor.nbytes <= memory.SMALL_BYTES or tensor.data_ptr() % memory.ALIGNMENT == 0
     tensor.fill_(1)
     assert tensor.sum() == tensor.numel()

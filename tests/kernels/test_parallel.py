@@ -41,7 +41,14 @@ def fail(done, failing, part, first, end):
         raise ArithmeticError("no such part")
 
 
+def scale(source, target, factor, part, first, end):
+    for i in range(first, end):
+        for j in range(source.shape[1]):
+            target[j, i] = factor[0] * source[i, j] + part
+
+
 note_compiled, fill_compiled, fail_compiled = compiled(note), compiled(fill), compiled(fail)
+scale_compiled = compiled(scale)
 
 
 def nest(cells, start, value, first, end):
@@ -64,6 +71,16 @@ def test_a_kernel_that_asks_for_no_part_is_given_its_range(threads):
     cells = np.zeros((5, 8), np.float32)[:, 3]  # not contiguous
     parallel.run(fill_compiled, 2, 5, cells, 2)
     assert cells.tolist() == [2] * 5
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("parts", [1, 2, 3])
+def test_arrays_at_places_are_those_of_the_tensors_there(threads, parts, dtype):
+    source, target = torch.arange(12, dtype=dtype).view(4, 3), torch.full((3, 4), -1, dtype=dtype)
+    places = (source.data_ptr(), 4, 3), (target.data_ptr(), 3, 4)
+    parallel.run_at(scale_compiled, parts, 4, np.empty(0, target.numpy().dtype), places, (2.0,))
+    number = torch.tensor([part for part in range(parts) for _ in range(4 * part // parts, 4 * (part + 1) // parts)])
+    assert torch.equal(target, 2 * source.T + number)
 
 
 @pytest.mark.parametrize("parts", [1, 2, 5])
@@ -128,9 +145,10 @@ def test_without_the_compiler_kernels_are_called_as_they_are():
         "    done[part] += end - first\n"
         "done = np.zeros(3, int)\n"
         "parallel.run(compiled(kernel), 3, 10, done)\n"
+        "parallel.run_at(compiled(kernel), 2, 4, done[:0], ((done.ctypes.data, 3),))\n"
         "print(*done)"
     )
-    assert run_process(script, NUMBA_DISABLE_JIT="1") == "3 3 4"
+    assert run_process(script, NUMBA_DISABLE_JIT="1") == "5 5 4"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

@@ -27,7 +27,7 @@ SCRIPT = """
 import sys
 import torch, torch.nn.functional as F
 from reference.kernels import avg_pool2d, conv2d, max_pool2d, parallel
-from reference.kernels.pool_direct_kernels import averages_2x2
+from reference.kernels.pooling.direct_kernels import averages_2x2
 from reference.kernels.vectors import VECTOR_BYTES
 from tests.kernels.conv_cases import NAMES, draw, takes
 
@@ -48,16 +48,18 @@ def check(ours, theirs, tensors, dtype, what):
 
 for dtype in (torch.float32, torch.float64):
     if sys.argv[2] == "convolution":
-        for case in ("padding", "stride", "depthwise", "one by one", "three by three", "wider than a vector"):
+        for case in ("padding", "stride", "depthwise", "one by one", "one by one with stride", "three by three",
+                     "three by three in steps of two", "five by five", "a vector of images", "wider than a vector",
+                     "many taps, many outputs"):
             *tensors, keywords = draw(case, dtype)
             for name in NAMES:
                 if takes(name, case):
                     check(lambda x, w, b: conv2d(x, w, b, **keywords, algorithm=name),
                           lambda x, w, b: F.conv2d(x, w, b, **keywords), tensors, dtype, f"{name}, {case}")
     else:
-        for size in ((7, 9), (6, 70)):
+        for size in ((7, 9), (6, 70), (5, 7)):
             image = torch.randn(2, 3, *size, dtype=dtype)
-            for window in ((2,), (3, 2, 1), (3, 3), (2, 1), size):
+            for window in ((2,), (3, 2), (3, 2, 1), (3, 3), (2, 1), size):
                 check(lambda x: max_pool2d(x, *window), lambda x: F.max_pool2d(x, *window), [image], dtype, window)
                 check(lambda x: avg_pool2d(x, *window), lambda x: F.avg_pool2d(x, *window), [image], dtype, window)
 if sys.argv[2] == "pooling":

@@ -15,10 +15,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from reference.kernels import conv2d, triton_conv, triton_pool
-from reference.kernels.conv_geometry import Geometry
-from reference.kernels.pool_geometry import PoolGeometry
-from reference.kernels.triton_plan import forward_plan, input_grad_plan
+from reference.kernels import conv2d
+from reference.kernels.triton import conv as triton_conv, pool as triton_pool
+from reference.kernels.convolution.geometry import Geometry
+from reference.kernels.pooling.geometry import PoolGeometry
+from reference.kernels.triton.plan import forward_plan, input_grad_plan
 from tests.kernels.conv_cases import CASES, draw
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -96,8 +97,8 @@ PREPARED = """
 import torch
 import torch.nn.functional as F
 from reference.kernels import avg_pool2d, conv2d, max_pool2d
-from reference.kernels.pool_registry import ALGORITHMS
-from reference.kernels.triton_pool import TRITON
+from reference.kernels.pooling.registry import ALGORITHMS
+from reference.kernels.triton.pool import TRITON
 from tests.kernels.test_triton import differences, pooled
 
 ALGORITHMS["triton"] = TRITON
@@ -228,7 +229,7 @@ def test_kernels_compile_for_gpus_that_are_not_here(name, monkeypatch, tmp_path)
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    from reference.kernels import triton_depthwise, triton_kernels, triton_pool_kernels
+    from reference.kernels.triton import depthwise as triton_depthwise, kernels as triton_kernels, pool_kernels as triton_pool_kernels
 
     kernel = next(vars(m)[name] for m in (triton_kernels, triton_depthwise, triton_pool_kernels) if name in vars(m))
     kernel = kernel.fn if isinstance(kernel, triton.runtime.Autotuner) else kernel

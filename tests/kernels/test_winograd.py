@@ -1,18 +1,25 @@
 """`winograd`: its matrices, its blocks of tiles and channels, and what it does where a number is not finite."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
-from reference.kernels import conv2d, direct, parallel, winograd
-from reference.kernels import winograd_transforms as transforms
-from reference.kernels.conv_geometry import Geometry
+from reference.kernels import conv2d, parallel
+from reference.kernels.convolution import direct, winograd
+from reference.kernels.convolution import winograd_transforms as transforms
+from reference.kernels.convolution.geometry import Geometry
+from reference.kernels.vectors import VECTOR_BYTES
 from tests.kernels.test_conv_isolation import run
 
 
-def both_ways(line, patch):
-    return np.array(transforms.both_ways(line, list(patch)))
+TAPS = {3: 4, 5: 2}  # outputs along a tile's side
+
+
+def both_ways(line, patch, **keywords):
+    return np.array(transforms.both_ways(partial(line, **keywords), list(patch)))
 
 
 def correlation(pixels, weights):
@@ -21,18 +28,21 @@ def correlation(pixels, weights):
     return np.einsum("yxij,ij->yx", windows, weights)
 
 
-def test_the_transforms_multiply_to_a_correlation():
+@pytest.mark.parametrize("taps", TAPS)
+def test_the_transforms_multiply_to_a_correlation(taps):
     generator = np.random.default_rng(0)
-    pixels, weights = generator.standard_normal((6, 6)), generator.standard_normal((3, 3))
+    pixels, weights = generator.standard_normal((6, 6)), generator.standard_normal((taps, taps))
     points = both_ways(transforms.input_line, pixels) * both_ways(transforms.weight_line, weights)
-    np.testing.assert_allclose(both_ways(transforms.output_line, points), correlation(pixels, weights), atol=1e-13)
+    found = both_ways(transforms.output_line, points, outputs=TAPS[taps])
+    np.testing.assert_allclose(found, correlation(pixels, weights), atol=1e-13)
 
 
-def test_the_adjoint_transforms_multiply_to_the_weights_gradient():
+@pytest.mark.parametrize("taps", TAPS)
+def test_the_adjoint_transforms_multiply_to_the_weights_gradient(taps):
     generator = np.random.default_rng(1)
-    pixels, gradient = generator.standard_normal((6, 6)), generator.standard_normal((4, 4))
+    pixels, gradient = generator.standard_normal((6, 6)), generator.standard_normal((TAPS[taps], TAPS[taps]))
     points = both_ways(transforms.input_line, pixels) * both_ways(transforms.output_grad_line, gradient)
-    found = both_ways(transforms.weight_grad_line, points)
+    found = both_ways(transforms.weight_grad_line, points, taps=taps)
     np.testing.assert_allclose(found, correlation(pixels, gradient), atol=1e-13)
 
 
@@ -43,7 +53,7 @@ def derivatives(function, tensors):
     return [output.detach(), *torch.autograd.grad(output, leaves, upstream)]
 
 
-SHAPES = {  # (N, C, O, H, W, padding)
+SHAPES = {  # (N, C, O, H, W, padding); with 5x5 kernels, two more of each padding
     "whole tiles": (3, 5, 7, 8, 12, 1),
     "ragged tiles": (3, 5, 7, 7, 9, 1),
     "one output": (2, 3, 2, 3, 3, 0),
@@ -53,19 +63,26 @@ SHAPES = {  # (N, C, O, H, W, padding)
     "more channels than two vectors": (1, 35, 33, 4, 4, 1),
     "several blocks of images": (70, 2, 3, 8, 8, 1),
     "several blocks in an image": (1, 2, 3, 61, 90, 1),
+    "several blocks in a vector of images": (7, 2, 3, 50, 30, 1),
     "more tiles in a row than a block": (2, 1, 2, 5, 300, 1),
+    "lanes of images, few pixels": (24, 3, 2, 2, 3, 1),
+    "lanes of images, ragged": (23, 3, 20, 9, 7, 1),
+    "few images of many channels": (6, 16, 70, 4, 4, 1),
 }
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_blocks_and_lanes_of_every_kind_agree_with_torch(monkeypatch, shape, threads):
+@pytest.mark.parametrize("taps", TAPS)
+def test_blocks_and_lanes_of_every_kind_agree_with_torch(monkeypatch, taps, shape, threads):
     monkeypatch.setattr(parallel, "OPERATIONS_PER_THREAD", 1)
-    monkeypatch.setattr(winograd, "CACHE_BYTES", 40_000)
-    monkeypatch.setattr(winograd, "GRAD_CACHE_BYTES", 40_000)
+    monkeypatch.setattr(winograd, "direct", None)  # what is not finite would be done again
+    for name in ("CACHE_BYTES", "TURNED_BYTES", "GRAD_CACHE_BYTES", "SHARE_BYTES"):
+        monkeypatch.setattr(winograd, name, 40_000)
     n, c, o, h, w, padding = SHAPES[shape]
+    padding = tuple(np.add(padding, (taps - 3) // 2 * np.ones(2, int)).tolist())
     generator = torch.Generator().manual_seed(0)
-    shapes = ((n, c, h, w), (o, c, 3, 3), (o,))
+    shapes = ((n, c, h, w), (o, c, taps, taps), (o,))
     tensors = [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes]
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
@@ -77,26 +94,39 @@ def test_blocks_and_lanes_of_every_kind_agree_with_torch(monkeypatch, shape, thr
     torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.parametrize(
+    "images, tiles, channels, chosen",
+    [(64, 8, 16, True), (12, 8, 16, True), (500, 8, 16, True), (11, 8, 16, False), (20, 1, 16, False), (1, 1, 1, False),
+     (64, 64, 64, False)],
+)  # fmt: skip
+def test_lanes_are_images_where_these_fill_them_and_a_row_of_tiles_is_no_large_block(images, tiles, channels, chosen):
+    lanes = VECTOR_BYTES // 4
+    images = images if lanes == 16 else images * lanes // 16
+    assert winograd.lanes_are_images(images, tiles, channels, 4) is chosen
+
+
 @pytest.mark.parametrize("few", [0, 10_000], ids=["filters kept", "filters made where used"])
-def test_filters_may_be_transformed_beforehand_or_where_they_are_used(monkeypatch, few):
+@pytest.mark.parametrize("images", [3, 16], ids=["lanes of tiles", "lanes of images"])
+def test_filters_may_be_transformed_beforehand_or_where_they_are_used(monkeypatch, images, few):
     monkeypatch.setattr(winograd, "FEW_TILES", few)
-    tensors = [torch.randn(shape, dtype=torch.float64) for shape in ((3, 20, 9, 8), (31, 20, 3, 3), (31,))]
+    tensors = [torch.randn(shape, dtype=torch.float64) for shape in ((images, 20, 9, 8), (64, 20, 3, 3), (64,))]
     found = derivatives(lambda *t: conv2d(*t, padding=1, algorithm="winograd"), tensors)
     torch.testing.assert_close(found, derivatives(lambda *t: F.conv2d(*t, padding=1), tensors))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("where", ["input", "weight", "upstream"])
-def test_what_is_not_finite_reaches_the_numbers_that_torchs_sums_take_it_to(where, value):
-    tensors = {"input": torch.rand(2, 3, 9, 8) + 0.1, "weight": torch.rand(4, 3, 3, 3) + 0.1,
-               "upstream": torch.rand(2, 4, 9, 8) + 0.1}  # fmt: skip
+@pytest.mark.parametrize("images, taps", [(2, 3), (13, 3), (13, 5)])
+def test_what_is_not_finite_reaches_the_numbers_that_torchs_sums_take_it_to(images, taps, where, value):
+    tensors = {"input": torch.rand(images, 3, 9, 8) + 0.1, "weight": torch.rand(4, 3, taps, taps) + 0.1,
+               "upstream": torch.rand(images, 4, 9, 8) + 0.1}  # fmt: skip
     tensors[where][1, 2, 1, 2] = value
     input, weight, upstream = tensors.values()
-    geometry = Geometry(padding=(1, 1, 1, 1))
+    geometry = Geometry(padding=(taps // 2,) * 4)
     for product, arguments in (
         ("forward", (input, weight, None, geometry)),
         ("input_grad", (upstream, weight, geometry, (9, 8))),
-        ("weight_grad", (upstream, input, geometry, (3, 3))),
+        ("weight_grad", (upstream, input, geometry, (taps, taps))),
     ):
         found, expected = getattr(winograd, product)(*arguments), getattr(direct, product)(*arguments)
         torch.testing.assert_close(found, expected, equal_nan=True, rtol=1e-4, atol=1e-4)
@@ -128,11 +158,13 @@ PLAIN = """
 import torch, torch.nn.functional as F
 from reference.kernels import conv2d
 for dtype in (torch.float64, torch.float32):
-    x, w, b = (torch.randn(s, dtype=dtype).requires_grad_() for s in ((2, 3, 5, 6), (5, 3, 3, 3), (5,)))
-    results = []
-    for y in (conv2d(x, w, b, padding=1, algorithm="winograd"), F.conv2d(x, w, b, padding=1)):
-        results.append([y, *torch.autograd.grad(y.square().sum(), (x, w, b))])
-    torch.testing.assert_close(*results, rtol=1e-4, atol=1e-3)
+    for images, taps in ((2, 3), (15, 3), (15, 5)):
+        shapes = ((images, 3, 5, 6), (5, 3, taps, taps), (5,))
+        x, w, b = (torch.randn(s, dtype=dtype).requires_grad_() for s in shapes)
+        results = []
+        for y in (conv2d(x, w, b, padding=taps // 2, algorithm="winograd"), F.conv2d(x, w, b, padding=taps // 2)):
+            results.append([y, *torch.autograd.grad(y.square().mean(), (x, w, b))])
+        torch.testing.assert_close(*results, rtol=1e-4, atol=1e-4)
 print("agrees")
 """
 

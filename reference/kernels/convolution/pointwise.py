@@ -1,0 +1,125 @@
+"""Convolution with one tap: a matrix product in which the image is its own panel.
+
+    output[n, o, p] = bias[o] + sum over c of  weight[o, c] * input[n, c, p]
+
+for the pixels p that the stride uses. In row-major images a channel's pixels lie side by side, just as a packed panel
+would have them: with stride 1 nothing is packed but the weight, and a tile of 14 x 2 vectors reads the image where it
+lies. A tile's two vectors are two units of 16 pixels, wherever they are, so an image of 225 pixels takes 15 units
+(the last starts one vector before the image's end) and two images 15 tiles. With a stride the used pixels of two
+units are packed when they are first needed, and used while they are in the cache.
+
+The gradient of the input is the same product with the weight turned round; with a stride its sums are spread over
+whole rows of the target, zeros between and all, so that each line is written once. The gradient of the weight turns
+the images only (`pointwise_outer`). All loops ask for the next images while they work on these: a stride's rows and
+a tile's are too far apart for a processor to foresee.
+
+Cost: 2*N*O*C*P operations; input and output pass through memory once, and results larger than the caches are written
+past them. Parallel over blocks of images, over output channels where those do not suffice. float32 and float64 on
+the CPU, no padding, no groups.
+Measured error in float32: see `MEASURED_ERROR` in tests/kernels/conv_cases.py.
+
+Reference: Zhang, Lo and Lu, "High performance depthwise and pointwise convolutions on mobile devices", 2020; Goto and
+van de Geijn, "Anatomy of high-performance matrix multiplication", 2008 (the tile).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from reference.kernels import memory, parallel
+from reference.kernels.convolution.algorithm import Algorithm
+from reference.kernels.convolution.geometry import Geometry
+from reference.kernels.convolution.gemm_pack import pack_weight_compiled
+from reference.kernels.convolution.gemm_tile import HEIGHTS, columns, row_cuts
+from reference.kernels.operands import array, supports
+from reference.kernels.convolution.pointwise_kernels import pixel_products_compiled
+from reference.kernels.convolution.pointwise_outer import add_parts_compiled, pixel_outer_products_compiled
+from reference.kernels.convolution.pointwise_plan import PIXELS_TOGETHER, Pixels, block, pixels
+from reference.kernels.scratch import borrowed, borrowed_by_parts
+
+# Results of so many bytes are not in a cache when they are next read.
+PAST_BYTES = 8 * 1024 * 1024
+ONE_TAP = np.zeros(1, np.int64)
+
+
+def forward(input, weight, bias, geometry: Geometry):
+    kernel, size = tuple(weight.shape), tuple(input.shape[2:])
+    output, target = memory.result((input.shape[0], kernel[0], *geometry.output_size(size, (1, 1))), input.dtype)
+    seen = pixels(size, geometry.stride, input.element_size())
+    spread = pixels(target.shape[2:], (1, 1), input.element_size())
+    start = np.zeros(kernel[0], target.dtype) if bias is None else array(bias)
+    _products(input, weight, (kernel[1], 1), start, target, seen, spread, geometry.stride)
+    return output
+
+
+def input_grad(grad, weight, geometry: Geometry, size: tuple[int, int]):
+    channels = weight.shape[1]
+    total, target = memory.result((grad.shape[0], channels, *size), grad.dtype)
+    seen = pixels(tuple(grad.shape[2:]), (1, 1), grad.element_size())
+    spread = pixels(size, geometry.stride, grad.element_size())
+    _products(grad, weight, (1, channels), np.zeros(channels, target.dtype), target, seen, spread, (1, 1))
+    return total
+
+
+def weight_grad(grad, input, geometry: Geometry, kernel_size: tuple[int, int]):
+    (images, channels, *size), rows = input.shape, grad.shape[1]
+    gradient, target = memory.result((rows, channels, 1, 1), grad.dtype)
+    if not images:
+        return gradient.zero_()
+    source, upstream, width = array(input), array(grad), columns(grad.element_size())
+    seen = pixels(tuple(size), geometry.stride, grad.element_size())
+    padded, parts = -(-channels // width) * width, parallel.parts(images, grad.numel() * channels)
+    some = max(1, min(-(-images // parts), PIXELS_TOGETHER // seen.count))
+    in_rows = some * seen.count * (padded + width + HEIGHTS[0])
+    with borrowed(parts * rows * padded, target.dtype) as flat:
+        totals = flat[: parts * rows * padded].reshape(parts, rows, padded)
+        with borrowed_by_parts(parts, in_rows + (HEIGHTS[0] + 3) * width, target.dtype) as scratch:
+            parallel.run(
+                pixel_outer_products_compiled, parts, images,
+                upstream.reshape(-1), rows, source.reshape(-1), images, channels, size[0] * size[1], seen.units,
+                seen.firsts, seen.pieces, seen.count, geometry.stride[1], row_cuts(rows), totals, some, scratch,
+            )  # fmt: skip
+        parallel.run(
+            add_parts_compiled, parallel.parts(rows, totals.size), rows, totals, target.reshape(rows, channels)
+        )
+    return gradient
+
+
+def _products(operand, weight, steps, start, target, seen: Pixels, spread: Pixels, stride) -> None:
+    """Write the target: the weight, `steps` apart in (rows, sum), times what is `seen` of the operand, `spread` out."""
+    source, weights = array(operand), array(weight)
+    (images, channels), rows, cuts = source.shape[:2], target.shape[1], row_cuts(target.shape[1])
+    plane, target_plane = source.shape[2] * source.shape[3], target.shape[2] * target.shape[3]
+    lanes = columns(source.itemsize) // 2
+    packs = stride != (1, 1) or seen.count < lanes
+    spreads = target_plane != seen.count or seen.count < lanes
+    threads, operations = torch.get_num_threads(), images * seen.count * channels * rows
+    some = block(images, channels * seen.count * source.itemsize, threads)
+    blocks = -(-images // some)
+    chunks = min(len(cuts) - 1, -(-min(threads, parallel.parts(operations, operations)) // max(1, blocks)))
+    parts = parallel.parts(blocks * chunks, operations)
+    in_panels = (some * len(seen.units) + 1) // 2 * (2 * lanes * channels + lanes) if packs else 0
+    in_sums = HEIGHTS[0] * (some * seen.count + lanes) if spreads else 0
+    past = not spreads and target.nbytes >= PAST_BYTES and target_plane % lanes == 0
+
+    with borrowed(weights.size + 2 * lanes, weights.dtype) as a:
+        parallel.run(
+            pack_weight_compiled, parallel.parts(len(cuts) - 1, 16 * weights.size), len(cuts) - 1,
+            a, weights.reshape(-1), *steps, 1, channels, channels, ONE_TAP, cuts, False,
+        )  # fmt: skip
+        with borrowed_by_parts(parts, in_panels + in_sums + lanes, source.dtype) as scratch:
+            parallel.run(
+                pixel_products_compiled, parts, blocks * chunks,
+                source.reshape(-1), images, channels, plane, target.reshape(-1), target_plane, a, cuts, start,
+                seen.units, seen.firsts, seen.pieces, stride[1], packs, spreads, spread.starts, spread.spread,
+                seen.count, some, chunks, past, scratch,
+            )  # fmt: skip
+
+
+def takes(weight_shape: tuple[int, ...], geometry: Geometry) -> bool:
+    """Whether the kernel has one tap, and there is no padding and one group."""
+    return weight_shape[2:] == (1, 1) and not any(geometry.padding) and geometry.groups == 1
+
+
+POINTWISE = Algorithm("pointwise", forward, input_grad, weight_grad, supports, takes)

@@ -1,0 +1,87 @@
+"""The compiled loops of `unpacked`: a group's lines of pixels are laid out once, and every tile of sums reads them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reference.kernels.compiled import compiled
+from reference.kernels.convolution.unpacked_tiles import SUMS, lay_even, lay_every, sums_of_one_vector, sums_of_two_vectors
+from reference.kernels.vectors import VECTOR_BYTES
+
+
+def lay_lines(source, size, lines, numbers, planes, first, end):
+    """Lay out channels first to end, counted through all images, the first of them at the start of `planes`.
+
+    Args:
+        source: flat, the images. size: (H, W). lines, numbers: see `unpacked_plan.Plan`. planes: flat, written.
+    """
+    height, width = size
+    stride_h, stride_w, rows, cols, line, step = numbers
+    for channel in range(first, end):
+        for i in range(lines.shape[0]):
+            at, up, across = (channel - first) * step + i * line, lines[i, 0], lines[i, 1]
+            row_first, row_end = max(0, -(up // stride_h)), min(rows, (height - 1 - up) // stride_h + 1)
+            low, high = max(0, -(across // stride_w)), min(cols, (width - 1 - across) // stride_w + 1)
+            row_end = max(row_first, row_end)
+            planes[at : at + min(row_first, rows) * cols] = 0
+            to, count = at + row_first * cols, row_end - row_first
+            seen, pitch = (channel * height + row_first * stride_h + up) * width + across, stride_h * width
+            if stride_w == 1:
+                lay_every(planes, to, cols, cols, source, seen, pitch, count, low, high)
+            elif stride_w == 2:
+                lay_even(planes, to, cols, cols, source, seen, pitch, count, low, high)
+            else:
+                for y in range(count):
+                    planes[to + y * cols : to + (y + 1) * cols] = 0
+                    for x in range(low, high):
+                        planes[to + y * cols + x] = source[seen + y * pitch + x * stride_w]
+            planes[at + min(row_end, rows) * cols : at + line] = 0
+        spare = (channel - first) * step + lines.shape[0] * line
+        planes[spare : spare + step - lines.shape[0] * line] = 0
+
+
+lay_lines_compiled = compiled(lay_lines)
+
+
+def sum_lines(
+    weight, start, target, source, scratch, room, size, lines, numbers, taps, channels, shape, groups, blocks, part,
+    first, end,
+):  # fmt: skip
+    """Write tiles first to end of the output, counted through (image, group, output channels, pixels).
+
+    Args:
+        weight: flat, (O, K). start: (O,), what each output channel starts from. target: flat, written. source: flat.
+        scratch: (parts, room), to lay a group's lines out in; or nothing, and they are laid out in new memory.
+        room: numbers of a group's lines; 0 where the source's own channels are the lines.
+        size, lines, numbers, taps, channels, shape, groups, blocks: see `unpacked_plan.Plan`.
+    """
+    out_channels, pixels = shape
+    lanes, per_group, count = VECTOR_BYTES // target.itemsize, out_channels // groups, taps.shape[0]
+    vectors = 1 if pixels <= lanes else 2
+    tall, width = SUMS // vectors, vectors * lanes
+    panels = -(-per_group // tall)
+    planes, laid_out, origin = source, -1, 0
+    if room:
+        planes = scratch[part] if scratch.shape[0] else np.empty(room, target.dtype)
+    for unit in range(first, end):
+        panel, group = unit // blocks % panels, unit // (blocks * panels)  # counted through all images
+        if group != laid_out:
+            if room:
+                lay_lines_compiled(source, size, lines, numbers, planes, group * channels, (group + 1) * channels)
+            else:
+                origin = group * channels * pixels
+            laid_out = group
+        x = max(0, min(unit % blocks * width, pixels - width))  # the last starts early, and does some pixels again
+        row, rows = group % groups * per_group + panel * tall, min(tall, per_group - panel * tall)
+        to = (group // groups * out_channels + row) * pixels + x
+        if vectors == 1:
+            sums_of_one_vector(
+                target, to, pixels, pixels - x, planes, origin + x, taps, weight, row * count, count, rows, start, row
+            )
+        else:
+            sums_of_two_vectors(
+                target, to, pixels, pixels - x, planes, origin + x, taps, weight, row * count, count, rows, start, row
+            )
+
+
+sum_lines_compiled = compiled(sum_lines)

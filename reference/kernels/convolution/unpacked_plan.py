@@ -1,0 +1,78 @@
+"""Where `unpacked` lays out an image's pixels and finds every tap's, worked out once per shape."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from reference.kernels.convolution.geometry import Geometry
+from reference.kernels.convolution.unpacked_tiles import SUMS
+from reference.kernels.vectors import VECTOR_BYTES
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One shape's output.
+
+    Line (up, across) of a channel holds for row q and column x of the output the pixel (q*stride_h + up, x*stride_w +
+    across), zero where there is none; the row q runs beyond the output's.
+
+    Args:
+        output: (N, O, OH, OW). counts: how many numbers the weight, the bias, the output and the input have.
+        room: numbers that the lines of a group take; 0 where its channels are lines as they are.
+        loops: what `sum_lines` needs to know: (H, W); (L, 2) int64, up and across of the lines of a channel;
+            (stride_h, stride_w, rows, columns, numbers of a line, of a channel with all its lines); (K,) int64, where
+            each tap starts in a group's lines; C/G; (O, OH*OW); G; tiles that a row of pixels is cut into.
+        units: tiles. operations: multiply-adds. zeros: (O,) and where they are: what an output without bias starts from.
+    """
+
+    output: tuple[int, int, int, int]
+    counts: tuple[int, int, int, int]
+    room: int
+    loops: tuple
+    units: int
+    operations: int
+    zeros: tuple[np.ndarray, int]
+
+
+@lru_cache(maxsize=256)
+def plan(geometry: Geometry, shape: tuple[int, ...], kernel: tuple[int, ...], dtype: np.dtype) -> Plan:
+    """The plan for one shape.
+
+    Args:
+        geometry: stride, padding, dilation and groups. shape: the input's (N, C, H, W).
+        kernel: the weight's shape (O, C/G, KH, KW). dtype: float32 or float64.
+    """
+    (images, channels, *size), (out_channels, per_group, kh, kw), groups = shape, kernel, geometry.groups
+    (top, _, left, _), (dh, dw), (sh, sw) = geometry.padding, geometry.dilation, geometry.stride
+    height, width = geometry.output_size(tuple(size), (kh, kw))
+    pixels, lanes = height * width, VECTOR_BYTES // dtype.itemsize
+    vectors = 1 if pixels <= lanes else 2
+    as_it_lies = kh == kw == sh == sw == 1 and [height, width] == size and pixels >= vectors * lanes
+
+    down, up = np.divmod(np.arange(kh) * dh, sh)  # (KH,) rows of the output, and the rest
+    phases = np.unique(up)
+    lines = np.array([(u - top, j * dw - left) for u in phases for j in range(kw)], np.int64)
+    index = np.searchsorted(phases, up)[:, None] * kw + np.arange(kw)  # (KH, KW), the line of each tap
+    rows = height + int(down.max())
+    line = pixels if as_it_lies else -(-rows * width // lanes) * lanes
+    # After the lines: what the last one's last row spills, and what a tile reads past the last pixel.
+    step = pixels if as_it_lies else len(lines) * line + 2 * lanes
+    taps = np.arange(per_group)[:, None, None] * step + index * line + (down * width)[:, None]
+    blocks, tall = -(-pixels // (vectors * lanes)), SUMS // vectors
+    zeros = np.zeros(out_channels, dtype)
+    return Plan(
+        output=(images, out_channels, height, width),
+        counts=tuple(map(math.prod, (kernel, kernel[:1], (images, out_channels, pixels), shape))),
+        room=0 if as_it_lies else per_group * step,
+        loops=(
+            tuple(size), lines, (sh, sw, rows, width, line, step), taps.reshape(-1), per_group, (out_channels, pixels),
+            groups, blocks,
+        ),
+        units=images * groups * -(-(out_channels // groups) // tall) * blocks,
+        operations=images * math.prod(kernel) * pixels,
+        zeros=(zeros, zeros.ctypes.data),
+    )  # fmt: skip
