@@ -9,11 +9,11 @@ import torch
 from reference.kernels import cuda
 from reference.kernels.convolution import autograd, choice, depthwise, direct, gemm, im2col, naive, pointwise
 from reference.kernels.convolution import unpacked, winograd, winograd_strided
-from reference.kernels.triton import conv as triton_conv
 from reference.kernels.arguments import batched, check_alike, check_floating, check_tensor, integer, pair
 from reference.kernels.calls import Known, recorded
 from reference.kernels.convolution.algorithm import Algorithm
 from reference.kernels.convolution.geometry import Geometry
+from reference.kernels.triton import conv as triton_conv
 
 # A new algorithm is one file and one entry here; `convolution/choice.py` says when it is the default.
 ALGORITHMS: dict[str, Algorithm] = {

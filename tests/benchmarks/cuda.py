@@ -64,9 +64,9 @@ def contenders(shape: ConvShape | PoolShape, batch: int, dtype: torch.dtype, *, 
                device: str = "cuda") -> dict[str, Callable[[], object]]:  # fmt: skip
     """One call of the layer by each contender that takes it, as functions without arguments."""
     found = {}
-    registry = registry.ALGORITHMS if isinstance(shape, PoolShape) else ALGORITHMS
+    known = registry.ALGORITHMS if isinstance(shape, PoolShape) else ALGORITHMS
     for name in ("cuda", "unfold", "triton"):
-        if name in registry and registry[name].supports(torch.empty(0, dtype=dtype, device=device)):
+        if name in known and known[name].supports(torch.empty(0, dtype=dtype, device=device)):
             found[name] = _call(shape, batch, dtype, gradients, device, torch.channels_last, name)
     for name, layout in THEIRS.items():
         found[name] = _call(shape, batch, dtype, gradients, device, layout, None)
