@@ -87,8 +87,9 @@ def test_nothing_is_supported_where_triton_is_missing():
     script = (
         "import sys; sys.modules['triton'] = None\n"
         "import torch\n"
-        "from reference.kernels import conv2d, triton_conv\n"
-        "print(triton_conv.supports(torch.zeros(1)), conv2d(torch.ones(1, 1, 2, 2), torch.ones(1, 1, 2, 2)).item())"
+        "from reference.kernels import conv2d\n"
+        "from reference.kernels.triton import conv\n"
+        "print(conv.supports(torch.zeros(1)), conv2d(torch.ones(1, 1, 2, 2), torch.ones(1, 1, 2, 2)).item())"
     )
     assert run(script, TRITON_INTERPRET="1") == "False 4.0"
 
