@@ -36,7 +36,7 @@ LARGER = {
 
 
 def gathered(axis, image, weight, length):
-    """The sum in `triton_plan`'s docstring, number by number, and how often each was written."""
+    """The sum in `plan`'s docstring, number by number, and how often each was written."""
     output, written = [0.0] * length, [0] * length
     for phase in axis.phases:
         for m in range(phase.count):

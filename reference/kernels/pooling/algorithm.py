@@ -15,7 +15,7 @@ class PoolAlgorithm:
     """One way to compute max- and average-pooling and their gradients.
 
     Once the winners are known max-pooling only copies numbers, and average-pooling is linear to begin
-    with, so an adjoint beside each is all that any derivative needs (see `pool_autograd`). Each takes and
+    with, so an adjoint beside each is all that any derivative needs (see `autograd`). Each takes and
     returns plain tensors of one dtype on one device and records nothing for differentiation.
 
     Args:

@@ -3,8 +3,8 @@
 Every kernel reads its input once and writes its output once, which is what pooling costs when done
 well: its arithmetic is hidden behind the memory. Windows of 2x2 that tile the image and of 3x3 two steps apart have
 kernels of their own: a row is split into its even and its odd columns by a shuffle, rows of narrow planes lie side by
-side in one vector (`pool_strips`), and what three neighbours give serves both windows that see them
-(`pool_overlap_kernels`). Other windows are worked out along the rows first, then down the columns: KH + KW steps
+side in one vector (`strips`), and what three neighbours give serves both windows that see them
+(`overlap_kernels`). Other windows are worked out along the rows first, then down the columns: KH + KW steps
 instead of KH*KW. Who won is kept as the tap's number, so the gradient needs no scattered writes: each pixel asks the
 windows that see it whether it won.
 

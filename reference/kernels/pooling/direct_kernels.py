@@ -2,7 +2,7 @@
 
 Layouts: an input is (P, H, W), an output (P, OH, OW), P = N*C planes, all contiguous; no two arrays of a
 call share memory. Planes are independent, so callers may hand ranges of them [first, end) to threads.
-Sixteen windows at a time, of `beside` planes (see `pool_strips`).
+Sixteen windows at a time, of `beside` planes (see `strips`).
 Each `_name` is the plain Python kernel, and `name` its compiled alias.
 """
 

@@ -5,7 +5,7 @@ loop. So the kernels name their vectors: each operation below is an LLVM operati
 ("lanes"), which becomes one instruction with AVX-512, two with AVX2, four with SSE or NEON. Loads and
 stores take a mask of the lanes that exist, so rows of any width need no second loop for their end.
 
-`pool_lanes_python` holds the same operations as plain Python; it says what each one means.
+`lanes_python` holds the same operations as plain Python; it says what each one means.
 """
 
 from __future__ import annotations

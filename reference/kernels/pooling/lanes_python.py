@@ -1,4 +1,4 @@
-"""The operations of `pool_lanes` as plain Python on arrays of sixteen numbers: their meaning, word for word.
+"""The operations of `lanes` as plain Python on arrays of sixteen numbers: their meaning, word for word.
 
 The kernels run on these where numba is told not to compile (`NUMBA_DISABLE_JIT=1`), so that a debugger
 can step through them. An array is read and written as one long row.

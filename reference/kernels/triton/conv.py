@@ -1,8 +1,8 @@
 """Convolution for GPUs in Triton: implicit matrix products, and sums over the taps where there is nothing to multiply.
 
-Forward pass and input gradient are one kernel under two plans (`triton_plan`), so the gradient is gathered like the
+Forward pass and input gradient are one kernel under two plans (`plan`), so the gradient is gathered like the
 output; the weight gradient sums the pixels in parts, which are added afterwards in a fixed order. Depthwise
-convolutions (one channel per group) have kernels of their own (`triton_depthwise`).
+convolutions (one channel per group) have kernels of their own (`depthwise`).
 
 Cost: 2*N*O*C/G*KH*KW*OH*OW operations on the matrix units; image, weight and result pass through memory about once,
 and the parts of the weight gradient twice. No columns are written. Images with their channels innermost

@@ -31,7 +31,7 @@ def _gathered_sum(
     output_step_w, image_step_w, tap_step_w, weight_step_w,
     groups, HAS_BIAS: tl.constexpr, SUM: tl.constexpr, PIXELS: tl.constexpr, CHANNELS: tl.constexpr,
 ):  # fmt: skip
-    """Forward pass or input gradient; arguments as in `triton_kernels.gathered_product`.
+    """Forward pass or input gradient; arguments as in `kernels.gathered_product`.
 
     Grid: blocks of the largest phase's pixels, blocks of channels, phases.
     """
@@ -69,7 +69,7 @@ def _weight_sum(
     stride_h, stride_w, top, left, dilation_h, dilation_w,
     groups, SUM: tl.constexpr, PIXELS: tl.constexpr, CHANNELS: tl.constexpr,
 ):  # fmt: skip
-    """Weight gradient of each part of the pixels; arguments as in `triton_kernels.weight_product`.
+    """Weight gradient of each part of the pixels; arguments as in `kernels.weight_product`.
 
     Grid: blocks of channels, taps, parts.
     """

@@ -1,4 +1,4 @@
-"""Convolution as matrix products on a GPU, without the columns of `im2col`: the Triton kernels of `triton_conv`.
+"""Convolution as matrix products on a GPU, without the columns of `im2col`: the Triton kernels of `conv`.
 
 Every program computes one tile of the result and fetches the windows that it needs straight from the image, one tap
 after another, into the tiles that the matrix units multiply (implicit GEMM).
@@ -56,7 +56,7 @@ _UNSPECIALIZED = ["size", "depth", "wanted_rows", "wanted_columns", "double"]  #
 
 @triton.jit
 def phase_of(phases, row_phases, column_phases, index):
-    """The ten numbers of phase `index` in `triton_plan.table`: five of its rows, five of its columns."""
+    """The ten numbers of phase `index` in `plan.table`: five of its rows, five of its columns."""
     rows = phases + (index // column_phases) * 5
     columns = phases + (row_phases + index % column_phases) * 5
     return (
@@ -79,7 +79,7 @@ def gathered_product(
     HAS_BIAS: tl.constexpr, ONE_TAP: tl.constexpr, PRECISION: tl.constexpr, SUM: tl.constexpr,
     BLOCK_K: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
 ):  # fmt: skip
-    """Forward pass or input gradient, as `triton_plan` states them.
+    """Forward pass or input gradient, as `plan` states them.
 
     Grid: tiles of the largest phase's (pixels, outputs), groups, phases.
     Args:

@@ -1,4 +1,4 @@
-"""Pooling on a GPU: the Triton kernels of `triton_pool`.
+"""Pooling on a GPU: the Triton kernels of `pool`.
 
 One number of the result per lane, in the order in which the result lies in memory, so that neighbours read neighbours.
 The gradients are gathered too: a pixel asks the few windows that see it, REACH_H * REACH_W at most, so that nothing is
