@@ -1,11 +1,13 @@
 """`pointwise`: units of pixels wherever they lie, packed and spread by any stride, for every size of an image."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
-from reference.kernels import conv2d, parallel
+from reference.kernels import conv2d, memory, parallel
 from reference.kernels.convolution import pointwise, pointwise_plan
 from reference.kernels.convolution.geometry import Geometry
 from reference.kernels.vectors import VECTOR_BYTES
@@ -60,7 +62,21 @@ def test_blocks_of_images_and_chunks_of_channels_are_split_among_threads(monkeyp
 @pytest.mark.parametrize("size", [16, 15])  # whole vectors, which can be written past the caches, and others
 def test_large_results_are_the_same_as_small_ones(monkeypatch, size, stride, dtype):
     monkeypatch.setattr(pointwise, "PAST_BYTES", 0)
-    agree((3, 5, size, size), 18, stride, dtype)
+    agree((3, 20, size, size), 18, stride, dtype)  # each gradient too takes more than `memory.SMALL_BYTES`
+
+
+@pytest.mark.parametrize("shift", [16, 32, 48])
+def test_results_off_a_vectors_boundary_are_written_all_the_same(monkeypatch, shift):
+    def shifted(shape, dtype):
+        numbers, count = memory.NUMPY[dtype], math.prod(shape)
+        block = np.empty(count * numbers.itemsize + 128, np.uint8)
+        start = -block.ctypes.data % 64 + shift
+        array = np.ndarray(shape, numbers, block, start)
+        return torch.from_numpy(array), array
+
+    monkeypatch.setattr(pointwise, "PAST_BYTES", 0)
+    monkeypatch.setattr(memory, "result", shifted)
+    agree((3, 5, 16, 16), 18, 1, torch.float32)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
