@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,15 @@ from reference.kernels.vectors import register_bytes
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# A processor's name for LLVM, its features, its registers in bytes, and where it can be imitated.
+# A processor's name for LLVM, its features, its registers in bytes, where it can be imitated, and the types to compile
+# for, which takes a minute each: together they have 8, 4, 2 numbers in a register, and one.
 PROCESSORS = {
-    "AVX2": ("haswell", "+sse2,+avx,+avx2,+fma", 32, "x86_64"),
-    "SSE2": ("x86-64", "+sse2", 16, "x86_64"),
-    "NEON": ("generic", "+neon", 16, "aarch64"),
-    "without vectors": ("generic", "", 8, ""),
+    "AVX2": ("haswell", "+sse2,+avx,+avx2,+fma", 32, "x86_64", ["float32", "float64"]),
+    "SSE2": ("x86-64", "+sse2", 16, "x86_64", ["float64"]),
+    "NEON": ("generic", "+neon", 16, "aarch64", ["float32", "float64"]),
+    "without vectors": ("generic", "", 8, "", ["float64"]),
 }
+KERNELS = ("convolution", "pooling")
 
 SCRIPT = """
 import sys
@@ -46,7 +49,7 @@ def check(ours, theirs, tensors, dtype, what):
     torch.testing.assert_close(*results, **TOLERANCE[dtype], msg=lambda message: f"{what}, {dtype}: {message}")
 
 
-for dtype in (torch.float32, torch.float64):
+for dtype in (getattr(torch, name) for name in sys.argv[3:]):
     if sys.argv[2] == "convolution":
         for case in ("padding", "stride", "depthwise", "one by one", "one by one with stride", "three by three",
                      "three by three in steps of two", "five by five", "a vector of images", "wider than a vector",
@@ -69,19 +72,36 @@ print("agrees")
 """
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kernels", ["convolution", "pooling"])
-@pytest.mark.parametrize("processor", PROCESSORS)
-def test_values_and_gradients_are_torchs_on(processor, kernels):
-    name, features, width, machine = PROCESSORS[processor]
-    if machine not in ("", platform.machine()):
-        pytest.skip(f"imitated on {machine} only")
+@pytest.fixture(scope="module")
+def runs(request):
+    """What each (processor, kernels) that is asked for printed: run side by side, since one compiles on one core."""
+    asked = [item.callspec.params for item in request.session.items if "runs" in getattr(item, "fixturenames", ())]
+    pairs = [(params["processor"], params["kernels"]) for params in asked if imitated(params["processor"])]
+    pool = ThreadPoolExecutor(os.cpu_count())
+    yield {pair: pool.submit(run, *pair) for pair in pairs}
+    pool.shutdown(cancel_futures=True)
+
+
+def imitated(processor: str) -> bool:
+    return PROCESSORS[processor][3] in ("", platform.machine())
+
+
+def run(processor: str, kernels: str) -> subprocess.CompletedProcess:
+    name, features, width, _, dtypes = PROCESSORS[processor]
     environment = {
         **os.environ, "PYTHONPATH": str(ROOT), "NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features
     }  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(width), kernels], env=environment, cwd=ROOT, capture_output=True, text=True
-    )
+    command = [sys.executable, "-c", SCRIPT, str(width), kernels, *dtypes]
+    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("processor", PROCESSORS)
+def test_values_and_gradients_are_torchs_on(runs, processor, kernels):
+    if not imitated(processor):
+        pytest.skip(f"imitated on {PROCESSORS[processor][3]} only")
+    done = runs[processor, kernels].result()
     assert (done.returncode, done.stdout.strip()) == (0, "agrees"), done.stderr
 
 
