@@ -36,6 +36,9 @@ class Observation:
 
     def __init__(self, network: object, most: int) -> None:
         self._network, self._most, self._paused = network, most, False
+        # Outputs and gradients (most, classes), one batch after the other. Small tensors that stay while large ones come
+        # and go would leave the heap full of holes: some 150 MB in five epochs of MNIST.
+        self._outputs = self._gradients = torch.empty(0)
         self._parameter: nn.Parameter | None = None  # the one whose gradient is looked at
         self._handle: torch.utils.hooks.RemovableHandle | None = None
         self._value = self._left = None  # the parameter, and its gradient, as the last backward pass left them
@@ -45,8 +48,7 @@ class Observation:
     def _begin(self) -> None:
         self._forward = self._updates = self._stale = 0
         self._rows: list[int] = []
-        self._kept: list[tuple[torch.Tensor, torch.Tensor]] = []
-        self._room, self._chosen = self._most, False
+        self._kept, self._full, self._chosen = 0, False, False
 
     def __enter__(self) -> "Observation":
         if isinstance(self._network, nn.Module):
@@ -71,8 +73,8 @@ class Observation:
         """What was seen since the last time."""
         indices: list[int | None] = [None, None, None]
         with contextlib.suppress(Exception):
-            arrays = [torch.tensor(self._rows, dtype=torch.int64)]
-            arrays += [torch.cat(part).float().cpu() for part in zip(*self._kept, strict=True)]
+            kept = [each[: self._kept] for each in (self._outputs, self._gradients)] if self._kept else []
+            arrays = [torch.tensor(self._rows, dtype=torch.int64), *kept]
             indices = [parcel.add(array)[0] for array in arrays]
         seen = Observed(self._forward, sum(self._rows), self._updates, self._stale, *indices)
         self._begin()
@@ -101,11 +103,18 @@ class Observation:
         """A gradient has come back to an output."""
         try:
             self._rows.append(len(values))
-            self._room -= len(values)
-            if self._room >= 0:
-                self._kept.append((values, gradient.detach().clone()))
+            end, width = self._kept + len(values), values.shape[1]
+            if self._outputs.shape[1:] != (width,):
+                self._full, self._kept = self._full or self._kept > 0, 0  # outputs of two widths in one epoch: none are sent
+                shape = self._most, width
+                self._outputs, self._gradients = (torch.empty(shape, device=values.device) for _ in range(2))
+            self._full = self._full or end > self._most
+            if not self._full:
+                self._outputs[self._kept : end] = values
+                self._gradients[self._kept : end] = gradient.detach()
+                self._kept = end
         except Exception:
-            return
+            self._full = True
 
     def _choose(self, classes: int) -> None:
         """Look at one small parameter, the last layer's bias where there is one: its gradient is never 0 for long."""
