@@ -20,7 +20,7 @@ from grader.checks.loop import Loop, calls_fault, judged_logits
 from grader.declaration import Outcome
 from grader.hints import below
 from grader.hints.training import UNSEEN, of_calls, of_curve
-from grader.oracles.accuracy import Accuracy, better_by_chance
+from grader.oracles.accuracy import Accuracy, better_by_chance, named_by_chance
 from grader.worker import WorkerFailure, messages
 from grader.worker.messages import Build, Built, Done, Forward, LoadWeights, SetParameters
 
@@ -28,6 +28,8 @@ SAMPLE = 2_000  # images that random weights, mirrored and training images are t
 # How often chance alone may give as many right answers on test images. At 85 % on 10,000 of them, training images must
 # be known 4.7 points worse to fall below; a network that was trained on test images alone knows them 15 points worse.
 UNSEEN_RATE = 1e-7
+# How often chance alone may name a random network's classes as well. Of the 10! orders of ten classes three are rarer.
+GUESSED_RATE = 1e-6
 BATCH = 100  # images per request: a network's activations for more of them crowd out small machines
 FORMATS = {".safetensors": "safetensors", ".pt": "pickle", ".pth": "pickle"}
 
@@ -54,7 +56,6 @@ class Trained:
         epochs: the fewest of a whole training.
         required: accuracy on the test images, from 0 to 1.
         trial: what a checkpoint's training code is tried with.
-        guesses: the most that random weights may have right, from 0 to 1.
         mirror_loss: the most that mirrored images may lose of the accuracy.
         flips: whether the assignment's own augmentation mirrors images.
         images: what the assignment calls the test images.
@@ -64,7 +65,6 @@ class Trained:
     epochs: int
     required: float
     trial: Trial
-    guesses: float
     mirror_loss: float
     flips: bool
     images: str
@@ -137,7 +137,10 @@ class Trained:
         return Outcome("pass", f"{path.name}, {len(content) / 1e6:.2f} MB, SHA-256 {digest[:12]}")
 
     def chance(self, bench: Bench) -> Outcome:
-        """With random weights the network knows nothing."""
+        """With random weights the network knows nothing.
+
+        Drawn outputs have the names of the classes in any order, and `named_by_chance` says how rare a better one is.
+        """
         data = self._comparable(bench)
         built = self._build(bench, "random")
         generator = torch.Generator().manual_seed(bench.check_seed("random weights"))
@@ -150,13 +153,14 @@ class Trained:
         request = SetParameters(handle="random", names=names)
         replies.expect(bench.ask(self.loop.built_in, request, values), Done)
         chosen = self._order(bench, data, "chance")[:SAMPLE]
-        found = self._accuracy(bench, "random", data, chosen)
+        counts = self._counts(bench, "random", data, chosen)
+        found, chance = _right(counts), named_by_chance(counts)
         said = f"{found.value:.1%} of {found.total:,} test images with random weights"
-        if found.value > self.guesses:
+        if chance < GUESSED_RATE:
             return Outcome(
                 "fail",
-                f"{said}; expected about {1 / len(data.classes):.0%}: what the network knows must "
-                "be in its weights, not in its code",
+                f"{said}: a network that guesses has so many right with a probability of {chance:.0e}, whatever its "
+                "layers; what the network knows must be in its weights, not in its code",
             )
         return Outcome("pass", said)
 
@@ -230,7 +234,11 @@ class Trained:
         """All test images in a secret order."""
         return np.random.default_rng(bench.check_seed(purpose)).permutation(len(data.test_images))
 
-    def _accuracy(
+    def _accuracy(self, *which, **kind) -> Accuracy:
+        """How many images the network has right; arguments as those of `_counts`."""
+        return _right(self._counts(*which, **kind))
+
+    def _counts(
         self,
         bench: Bench,
         handle: str,
@@ -239,8 +247,11 @@ class Trained:
         *,
         mirror: bool = False,
         training: bool = False,
-    ) -> Accuracy:
-        """How many of the chosen test images, or training images, the network under `handle` has right."""
+    ) -> np.ndarray:
+        """(K, K): for what the network under `handle` takes the chosen test images, or training images.
+
+        In row k and column j the images of class j that it takes for class k.
+        """
         pixels, answers = (
             (data.train_images, data.train_labels) if training else (data.test_images, data.test_labels)
         )
@@ -248,7 +259,8 @@ class Trained:
         std = 255 * torch.tensor(self.loop.std).reshape(-1, 1, 1)
         kind = "training" if training else "mirrored test" if mirror else "test"
         bench.report(f"{len(chosen):,} {kind} images")
-        right = 0
+        classes = len(data.classes)
+        counts = torch.zeros(classes * classes, dtype=torch.int64)
         for part in np.split(chosen, range(BATCH, len(chosen), BATCH)):
             images = torch.from_numpy(pixels[part]).permute(0, 3, 1, 2)  # (B, C, H, W)
             images = ((images.flip(3) if mirror else images).float() - mean) / std
@@ -257,5 +269,10 @@ class Trained:
             )
             answer = replies.output(bench.ask(self.loop.built_in, request, [images.contiguous()]))
             labels = torch.from_numpy(answers[part].astype("int64"))
-            right += int((judged_logits(answer, len(part), len(data.classes)).argmax(1) == labels).sum())
-        return Accuracy(right, len(chosen))
+            taken = judged_logits(answer, len(part), classes).argmax(1)
+            counts += torch.bincount(taken * classes + labels, minlength=len(counts))
+        return counts.reshape(classes, classes).numpy()
+
+
+def _right(counts: np.ndarray) -> Accuracy:
+    return Accuracy(int(np.trace(counts)), int(counts.sum()))

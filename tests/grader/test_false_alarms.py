@@ -4,17 +4,18 @@ The two tests of He initialisation have theirs in test_oracles_resnet.py. Convol
 refused only where two draws of 4,608 numbers are the same. Accuracies on all test images have no draw in them.
 """
 
+import itertools
 import math
 
 import numpy as np
 import pytest
-from scipy.stats import binom, hypergeom, norm
+from scipy.stats import binom, hypergeom
 
-from grader.assignments.hw3.deliverable4 import CHANCE, MIRROR_LOSS
+from grader.assignments.hw3.deliverable4 import MIRROR_LOSS
 from grader.assignments.hw3.deliverable6 import REACHED_IMPROVED, REACHED_TARGETED, REACHED_UNTARGETED
 from grader.checks.attacks import Counts
-from grader.checks.trained import SAMPLE, UNSEEN_RATE
-from grader.oracles.accuracy import Accuracy, better_by_chance
+from grader.checks.trained import GUESSED_RATE, SAMPLE, UNSEEN_RATE
+from grader.oracles.accuracy import Accuracy, better_by_chance, named_by_chance
 
 RATE = 1e-6
 DIGITS, ONES = 10_000, 1_135  # of MNIST's test set; CIFAR-10's has as many images
@@ -78,13 +79,35 @@ def test_a_network_that_loses_nothing_on_mirrored_images_is_refused_less_than_on
     assert 0 < refused < 1e-10 < RATE
 
 
-def test_what_random_weights_may_guess_is_far_from_all_that_was_seen():
-    """127 networks had 6.4 to 14.2 %, on 500 images each: five standard deviations, give or take half."""
-    deviation = (0.142 - 0.064) / 5
-    assert (CHANCE - 0.1) / deviation > 15
-    assert norm.sf((CHANCE - 0.1) / deviation) < RATE
-    # The worst of them is not refused because of which 2,000 images are drawn.
-    assert binom.sf(CHANCE * SAMPLE, SAMPLE, 0.142) < RATE
+def test_a_network_that_guesses_is_refused_less_than_once_in_a_million():
+    """Of ten classes' orders, all alike, those that are refused are three at the most."""
+    assert math.floor(GUESSED_RATE * math.factorial(10)) / math.factorial(10) < RATE
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_share_of_orders_is_that_of_all_orders_one_by_one(seed):
+    """Whatever is taken for what: in a share α of the orders, or fewer, that share is α or less."""
+    random = np.random.default_rng(seed)
+    counts = random.integers(0, 2 + 3 * seed, (5, 5))  # with many orders that are as good as others, and with few
+    orders = [list(order) for order in itertools.permutations(range(5))]
+    right = np.array([np.trace(counts[order]) for order in orders])
+    shares = np.array([named_by_chance(counts[order]) for order in orders])
+    np.testing.assert_allclose(shares, [(right >= each).mean() for each in right])
+    for rate in shares:
+        assert (shares <= rate).mean() <= rate + 1e-12
+
+
+def test_who_knows_a_little_of_every_class_does_not_guess():
+    """20 of 200 images more of each class than of any other one."""
+    counts = np.full((10, 10), 18) + 20 * np.eye(10, dtype=int)
+    assert named_by_chance(counts) == pytest.approx(1 / math.factorial(10)) and named_by_chance(counts) < GUESSED_RATE
+    assert named_by_chance(np.roll(counts, 1, axis=0)) > 0.3  # all of it under wrong names
+
+
+def test_who_takes_all_images_for_one_class_guesses():
+    counts = np.zeros((10, 10), int)
+    counts[3] = 200
+    assert named_by_chance(counts) == 1
 
 
 @pytest.mark.parametrize("share", [0.7, 0.9])
