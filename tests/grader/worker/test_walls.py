@@ -26,8 +26,8 @@ SOURCE = """
     def read(place): return open(place).read()
     def listed(place): return ",".join(sorted(os.listdir(place)))
     def execute(): os.execv("/bin/true", ["true"])
-    def fill(size):
-        with open("x", "wb") as file:
+    def fill(size, place="x"):
+        with open(place, "wb") as file:
             for _ in range(size): file.write(bytes(1 << 20))
     def capabilities():
         return next(line.split()[1] for line in open("/proc/self/status") if line.startswith("CapEff"))
@@ -83,8 +83,9 @@ def test_nothing_can_be_written_but_the_scratch_folder(inside, tmp_path: Path):
     assert "Error" not in inside("write", "x")
 
 
-def test_the_scratch_folder_has_a_size_and_a_number_of_files(sandbox, write, inside):
+def test_the_scratch_folder_and_shared_memory_have_a_size_and_a_number_of_files(sandbox, write, inside):
     assert "No space left" in inside("fill", 16)
+    assert "No space left" in inside("fill", 16, "/dev/shm/x")
     with sandbox.session(write(mytorch="def f():\n    for i in range(200): open(str(i), 'w').close()")) as session:
         assert "No space left" in str(call(session, "f").message)
 
@@ -99,7 +100,7 @@ def test_no_program_can_be_started(inside):
 
 def test_this_project_is_not_there(inside):
     project = Path(__file__).parents[3]
-    for place in ("tests", "reference", "grader"):
+    for place in ("tests", "reference", "grader", "student", "data_scripts", "data", "results"):
         found = inside("listed", str(project / place))
         assert found == "" or "FileNotFoundError" in found
 
