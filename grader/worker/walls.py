@@ -51,6 +51,7 @@ class Walls:
         linux.closed_to_others(True)
         if self.tier == "unshare" and os.geteuid() != 0:
             _become_owner_of_a_user_namespace()
+            _become_process_1_of_a_namespace()
 
     def before_fork(self) -> None:
         """In the zygote: let the next child be process 1 of its own; with it all below it end."""
@@ -83,6 +84,7 @@ class Walls:
         Raises:
             OSError: a wall could not be raised; then nothing may be run.
         """
+        linux.closed_to_others(False)  # else its own /proc belongs to root, and torch reads it, too
         linux.first_to_go()
         if self.has_namespaces:
             network = 0 if self.tier == "bwrap" else _NEW_NETWORK
@@ -110,7 +112,12 @@ class Walls:
         linux.no_new_privileges()
         if not calls.refuse() and self.has_namespaces:
             raise OSError("system calls cannot be refused here (seccomp, on x86-64 and ARM64)")
-        linux.closed_to_others(False)  # a change of user closed it; torch reads its own /proc
+        linux.closed_to_others(False)  # a change of user closed it
+
+
+def devices() -> list[str]:
+    """What a session finds in /dev: what any program needs, and the machine's GPUs."""
+    return [f"/dev/{name}" for name in _DEVICES] + glob.glob("/dev/nvidia*")
 
 
 def become(user: int) -> None:
@@ -131,10 +138,21 @@ def _become_owner_of_a_user_namespace() -> None:
     linux.closed_to_others(True)
 
 
+def _become_process_1_of_a_namespace() -> None:
+    """Go on as the child: `before_fork` needs a process namespace over which this one has the rights."""
+    _call("unshare", _NEW_PROCESSES | _NEW_MOUNTS)
+    child = os.fork()
+    if child != 0:
+        os.closerange(3, 1 << 16)  # the connection to the grader is the child's alone
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF)
+    linux.die_with_parent()
+    _mount(None, "/", None, _RECURSIVE | _PRIVATE)
+    _mount("proc", "/proc", "proc", _NO_SUID | _NO_DEVICES | _NO_PROGRAMS)  # process ids are other ones here
+
+
 def _own_devices() -> None:
     """A /dev of a few devices that harm nobody: a read-only root does not keep root's id from a disk."""
-    places = [f"/dev/{name}" for name in _DEVICES] + glob.glob("/dev/nvidia*")
-    opened = {place: os.open(place, os.O_PATH) for place in places}
+    opened = {place: os.open(place, os.O_PATH) for place in devices()}
     _mount("tmpfs", "/dev", "tmpfs", _NO_SUID | _NO_DEVICES, "size=64k,mode=755")
     for place, descriptor in opened.items():
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):

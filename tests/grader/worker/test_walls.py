@@ -190,6 +190,17 @@ def test_an_installed_bubblewrap_that_does_not_work_is_not_taken(monkeypatch, tm
     assert "No permissions" in said if sys.platform == "linux" else said
 
 
+@pytest.mark.parametrize("tier", _holding("bwrap"))
+def test_a_python_that_was_called_by_a_way_round_is_found(tier: str, monkeypatch, tmp_path: Path):
+    program = Path(sys.executable)
+    monkeypatch.setattr(sys, "executable", f"{tmp_path}/{os.path.relpath(program.parent, tmp_path)}/{program.name}")
+    problem_with.cache_clear()
+    try:
+        assert problem_with(tier) == ""
+    finally:
+        problem_with.cache_clear()
+
+
 @pytest.fixture
 def nothing_holds(monkeypatch):
     monkeypatch.setattr(tiers, "problem_with", lambda tier, user=False: "" if (tier, user) == ("process",
