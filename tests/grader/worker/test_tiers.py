@@ -1,11 +1,14 @@
 """The table of docs/security.md, line by line: what a session can do in which tier, tried in each that is here."""
 
+import contextlib
 import os
 import resource
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import psutil
@@ -222,6 +225,28 @@ def test_a_session_ends_when_the_process_that_watches_over_it_is_killed(worker, 
     zygote(worker).kill()
     _, left = psutil.wait_procs([running], timeout=5)
     assert not [process for process in left if process.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.skipif(bool(problem_with("bwrap")), reason=problem_with("bwrap"))
+def test_a_worker_in_bubblewrap_that_was_stopped_ends_with_its_grader():
+    """Elsewhere a worker ends when the connection to its grader does, which a stopped one does not see."""
+    reader, writer = os.pipe()
+    grader = os.fork()
+    if grader == 0:
+        os.write(writer, str(zygote(Worker(preload=(), isolation="bwrap")).pid).encode())
+        time.sleep(600)
+    running = psutil.Process(int(os.read(reader, 100)))
+    try:
+        running.suspend()
+        os.kill(grader, signal.SIGKILL)
+        os.waitpid(grader, 0)
+        _, left = psutil.wait_procs([running], timeout=5)
+        assert not [process for process in left if process.status() != psutil.STATUS_ZOMBIE]
+    finally:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            running.kill()
+        os.close(reader)
+        os.close(writer)
 
 
 def test_a_tier_that_the_machine_has_is_not_passed_over():
