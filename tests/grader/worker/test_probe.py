@@ -1,4 +1,4 @@
-"""A tier with a wall missing is not taken; what a session mounts stays inside."""
+"""A tier with a wall missing is not taken; walls whose fall the tests of the tiers would not see."""
 
 import os
 import shutil
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from grader.worker import isolation as tiers
+from grader.worker import linux, walls
 from grader.worker.isolation import problem_with
 
 # A wall, as it stands in its file -> what there would be without it, and what the probe then says.
@@ -80,28 +81,45 @@ def test_what_a_session_mounts_does_not_come_out(tmp_path: Path):
     assert said.stdout.split() == ["0", "True"], said.stdout + said.stderr
 
 
+def outcome(act) -> int:
+    """The exit status of a child that does this; the interpreter and its tests stay as they are."""
+    pid = os.fork()
+    if pid == 0:
+        status = 99
+        try:
+            status = act()
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="becomes somebody who is not root")
-def test_nobody_of_the_same_user_reads_the_workers_memory(tmp_path: Path):
+def test_another_user_is_in_none_of_the_graders_groups():
+    def groups() -> int:
+        os.setgroups([0, 12])
+        walls.become(tiers._free_user())
+        return len(os.getgroups())
+
+    assert outcome(groups) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="becomes somebody who is not root")
+@pytest.mark.parametrize("closed", [True, False])
+def test_nobody_of_the_same_user_reads_the_workers_memory(closed: bool):
     """In tier `process` without another user a session has the worker's id; for root nothing is closed."""
-    from grader.worker.walls import Walls, become
 
-    def outcome(closed: bool) -> int:
-        pid = os.fork()
-        if pid == 0:
-            become(tiers._free_user())
-            tiers_linux.closed_to_others(False)
-            if closed:
-                Walls("process", None).prepare()
-            child = os.fork()
-            if child == 0:
-                try:
-                    open(f"/proc/{os.getppid()}/mem", "rb").close()
-                except OSError:
-                    os._exit(1)
-                os._exit(0)
-            os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    def read_parent() -> int:
+        try:
+            open(f"/proc/{os.getppid()}/mem", "rb").close()
+        except OSError:
+            return 1
+        return 0
 
-    from grader.worker import linux as tiers_linux
+    def session() -> int:
+        walls.become(tiers._free_user())
+        linux.closed_to_others(False)
+        if closed:
+            walls.Walls("process", None).prepare()
+        return outcome(read_parent)
 
-    assert [outcome(closed=False), outcome(closed=True)] == [0, 1]
+    assert outcome(session) == closed

@@ -123,6 +123,19 @@ def test_bubblewrap_shows_the_submissions_python_files_and_no_other(tier: str, t
                 assert call(session, "exists", str(place)).message.outputs[0].detail == "False", place
 
 
+@pytest.mark.parametrize("tier", _holding("bwrap"))
+def test_bubblewrap_covers_an_installed_copy_of_this_project(tier: str, tmp_path: Path, write, monkeypatch):
+    place = tmp_path / "site"
+    for name in ("reference", "other"):
+        (place / name).mkdir(parents=True)
+        (place / name / "nn.py").write_text("answer = 1")
+    present = tiers.site_packages()
+    monkeypatch.setattr("grader.worker.worker.site_packages", lambda: [*present, str(place)])
+    with Worker(preload=(), isolation=tier) as worker, worker.session(write(mytorch=SOURCE)) as session:
+        found = [call(session, "listed", str(place / name)).message for name in ("reference", "other")]
+    assert [message.outputs[0].detail for message in found] == ["''", "'nn.py'"]
+
+
 def test_a_session_ends_with_all_that_it_started(sandbox, write):
     before = {process.pid for process in psutil.Process().children(recursive=True)}
     with sandbox.session(write(mytorch=SOURCE)) as session:
