@@ -21,8 +21,8 @@ def may_be_the_machines(failure: WorkerFailure, seconds: float) -> bool:
 class Imports:
     """What one run knows of imports that ran out of time.
 
-    It holds for the same module among the same files under the same rules: a session of them
-    differs in nothing that an import can see. With another's file in place of one of them the module
+    It holds for the same module, with the same folders beside it, under the same rules: a session of them
+    differs in nothing that an import can see. With another's folder in place of one of them the module
     is imported anew, since the loop may be in that one.
     """
 
@@ -42,6 +42,6 @@ class Imports:
 
 
 def _key(deliverable: Deliverable, code: Code, module: str) -> tuple:
-    files = tuple(sorted((name, str(path)) for name, path in code.files.items()))
+    folders = tuple(sorted({str(path.parent) for path in code.files.values()}))
     packages = tuple(sorted((name, str(path)) for name, path in code.packages.items()))
-    return module, files, packages, repr(deliverable.rules)
+    return module, str(code.files[module]), folders, packages, repr(deliverable.rules)

@@ -87,6 +87,12 @@ def test_a_later_deliverable_does_not_wait_for_the_same_files_and_says_so():
     assert worker.asked == 0
 
 
+def test_a_deliverable_that_names_more_files_of_the_same_folder_does_not_wait_either():
+    imports, worker = Imports(), Sessions()
+    judge(Sessions(LOOPED), imports, HW3.deliverable(3), Code({"train": CODE.files["train"]}))
+    assert judge(worker, imports, FIFTH).verdict == "timeout" and worker.asked == 0
+
+
 def test_with_another_file_or_under_other_rules_it_is_imported_anew():
     imports = Imports()
     judge(Sessions(LOOPED), imports)

@@ -241,6 +241,10 @@ def test_a_worker_in_bubblewrap_that_was_stopped_ends_with_its_grader():
     running = psutil.Process(int(os.read(reader, 100)))
     try:
         running.suspend()
+        until = time.monotonic() + 5
+        while running.status() != psutil.STATUS_STOPPED:
+            assert time.monotonic() < until
+            time.sleep(0.01)
         os.kill(grader, signal.SIGKILL)
         os.waitpid(grader, 0)
         _, left = psutil.wait_procs([running], timeout=5)
