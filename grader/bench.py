@@ -1,7 +1,8 @@
 """The bench: one deliverable's files in a worker, and what its checks need to examine them.
 
 One session serves all checks until it dies or is spoilt; the next check then gets a fresh one.
-A file that cannot be imported is tried once, and every check that needs it says why.
+A file that cannot be imported is tried once, or once more where its time may have been the machine's
+(`imports`), and every check that needs it says why.
 """
 
 import random
@@ -16,6 +17,7 @@ import msgspec
 from data_scripts import Dataset
 from data_scripts.hw3_models import TargetModels
 from grader.declaration import Budget, Check, Deliverable, Outcome
+from grader.imports import Imports, may_be_the_machines
 from grader.patience import Patience
 from grader.result import Training
 from grader.submission import WEIGHTS
@@ -52,6 +54,7 @@ class Bench:
         documents: name → file, of those that the grader reads itself.
         data: gives the deliverable's data set, loaded at the first call.
         models: gives the models that are attacked, loaded at the first call.
+        imports: what is known of this code's imports from deliverables before.
         report: takes a line about what is going on.
     """
 
@@ -68,6 +71,7 @@ class Bench:
         documents: Mapping[str, Path] | None = None,
         data: Callable[[], Dataset],
         models: Callable[[], TargetModels],
+        imports: Imports,
         report: Callable[[str], None],
     ):
         self.deliverable, self.code, self.worker = deliverable, code, worker
@@ -78,7 +82,7 @@ class Bench:
         self.until = 0.0  # time.monotonic() at which the running check ends
         self.training: Training | None = None  # what the training check measured
         self.shared: dict[str, Any] = {}  # what one check measured and another judges by
-        self._patience = Patience()
+        self._patience, self._imports = Patience(), imports
         self._session: Session | None = None
         self._loaded: dict[str, messages.Loaded] = {}  # in the running session
         self._unloadable: dict[str, Outcome] = {}
@@ -156,21 +160,34 @@ class Bench:
             )
         if module in self._loaded:
             return self._loaded[module]
-        # The import has a limit of its own, so that no check pays for it.
-        granted, self.until = self.seconds_left, time.monotonic() + IMPORT_SECONDS
+        before = self._imports.ran_out(self.deliverable, self.code, module)
+        if before is not None:
+            self._fail_loading(module, "timeout", before)
         try:
-            reply = self._request(messages.Load(module), (), self.seconds_left)
+            reply = self._import(module)
         except WorkerFailure as failure:
-            self._fail_loading(
-                module, failure.verdict, f"{module}.py could not be imported: {failure.reason}"
-            )
-        finally:
-            self.until = time.monotonic() + granted
+            reason = f"{module}.py could not be imported: {failure.reason}"
+            if failure.verdict == "timeout":
+                self._imports.note(self.deliverable, self.code, module, reason)
+            self._fail_loading(module, failure.verdict, reason)
         if isinstance(reply.message, messages.Raised):
             verdict = "invalid" if reply.hits else "error"
             self._fail_loading(module, verdict, f"importing {module}.py raised {reply.message}")
         self._loaded[module] = reply.message
         return reply.message
+
+    def _import(self, module: str) -> Reply:
+        """Ask for a module, and again if its time may have gone to other programs than the submission."""
+        granted = self.seconds_left  # the import has a limit of its own, so that no check pays for it
+        try:
+            return self._request(messages.Load(module), (), IMPORT_SECONDS)
+        except WorkerFailure as failure:
+            if not may_be_the_machines(failure, IMPORT_SECONDS):
+                raise
+            self.report(f"{module}.py was not imported within {IMPORT_SECONDS:g} s; it is tried once more")
+            return self._request(messages.Load(module), (), IMPORT_SECONDS)
+        finally:
+            self.until = time.monotonic() + granted
 
     def ask(self, module: str, request: msgspec.Struct, arrays: Sequence = ()) -> Reply:
         """Send one request to the session that has `module` loaded.

@@ -20,6 +20,7 @@ from grader.bench import Bench
 from grader.conditions import beside_code, conditions, file_digest
 from grader.digest import versions
 from grader.exhibits.gather import gather
+from grader.imports import Imports
 from grader.progress import Progress
 from grader.result import CheckResult, DeliverableResult, Result
 from grader.submission import Submission, find
@@ -137,6 +138,7 @@ def grade(
 
     handed_in = submission.files | beside_code(submission, chosen)  # as they are now, before any of it runs
     stood_in: dict[str, str] = {}
+    imports = Imports()
     results: list[DeliverableResult] = []
 
     def run(deliverable: Deliverable, swap: tuple[int, Submission] | None, *, counted: bool):
@@ -145,7 +147,7 @@ def grade(
         return _grade_deliverable(
             assignment, deliverable, submission, swap, worker,
             counted=counted, seed=seed, options=options,
-            data=lambda: data(deliverable.data), models=models, progress=progress,
+            data=lambda: data(deliverable.data), models=models, imports=imports, progress=progress,
         )  # fmt: skip
 
     for deliverable in chosen:
@@ -224,6 +226,7 @@ def _grade_deliverable(
     options: Options,
     data: Callable[[], Dataset],
     models: Callable[[], TargetModels],
+    imports: Imports,
     progress: Progress,
 ) -> DeliverableResult:
     files = _files(deliverable, submission)
@@ -267,7 +270,7 @@ def _grade_deliverable(
         with Bench(
             deliverable, code=Code(files, packages, compiled, keeps_jit_cache=ours), worker=worker, seed=seed,
             epochs=options.epochs, whole_training=options.whole_training, weights=weights, documents=documents,
-            data=data, models=models, report=progress.line,
+            data=data, models=models, imports=imports, report=progress.line,
         ) as bench:  # fmt: skip
             for check in deliverable.checks:
                 progress.check(check.hidden or check.title)

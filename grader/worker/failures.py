@@ -15,11 +15,12 @@ class WorkerFailure(Exception):
     Args:
         verdict: "timeout", "killed", "error" or "invalid".
         reason: one sentence for the student.
+        computed: seconds of CPU time that its processes were seen to use for the request.
     """
 
-    def __init__(self, verdict: Verdict, reason: str) -> None:
+    def __init__(self, verdict: Verdict, reason: str, computed: float = 0.0) -> None:
         super().__init__(f"{verdict}: {reason}")
-        self.verdict, self.reason = verdict, reason
+        self.verdict, self.reason, self.computed = verdict, reason, computed
 
 
 def death(status: int) -> WorkerFailure:

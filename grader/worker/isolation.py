@@ -10,7 +10,6 @@ From the strongest to the weakest:
 Wherever the grader is root, sessions run under another user's id besides, written "bwrap+user".
 """
 
-import glob
 import os
 import pwd
 import random
@@ -25,6 +24,8 @@ from functools import cache
 from pathlib import Path
 
 import psutil
+
+from .walls import devices
 
 TIERS = ("bwrap", "unshare", "process")
 SANDBOXES = ("bwrap", "unshare")
@@ -76,6 +77,11 @@ class Isolation:
         """
         return _bwrap(folder, packages) if self.tier == "bwrap" else []
 
+    @property
+    def starts_below(self) -> bool:
+        """Whether the zygote is not the process that is started, but that one's child."""
+        return self.tier == "bwrap" or (self.tier == "unshare" and not _is_root())
+
     def hidden(self) -> list[str]:
         """Folders that a session must find empty, as the worker sees them."""
         if self.tier == "bwrap":
@@ -122,7 +128,7 @@ def problem_with(tier: str, another_user: bool = False) -> str:
         scratch.mkdir()
         scratch.chmod(0o777)
         packages = site_packages()
-        command = [*isolation.command(folder, packages), sys.executable, "-I", "-S", "-B", isolation.entry("probe.py")]
+        command = [*isolation.command(folder, packages), interpreter(), "-I", "-S", "-B", isolation.entry("probe.py")]
         command += [tier, "" if isolation.user is None else str(isolation.user), str(scratch), *packages]
         try:
             tried = subprocess.run(
@@ -132,6 +138,11 @@ def problem_with(tier: str, another_user: bool = False) -> str:
             return str(error)
     said = (tried.stdout.strip() or tried.stderr.strip()).decode("utf-8", "replace")
     return "" if said == "holds" else said[-500:] or f"the probe ended with status {tried.returncode}"
+
+
+def interpreter() -> str:
+    """This Python's path without the ".." of a command line, which would lead out of what bwrap shows."""
+    return os.path.abspath(sys.executable)
 
 
 def site_packages() -> list[str]:
@@ -171,8 +182,10 @@ def _bwrap(folder: str, packages: Sequence[str]) -> list[str]:
         for name in WITHHELD:  # an installed copy of this project
             if os.path.isdir(os.path.join(package, name)):
                 words += ["--tmpfs", os.path.join(package, name)]
-    words += ["--proc", "/proc", "--dev", "/dev"]
-    for device in glob.glob("/dev/nvidia*"):
+    # Not --dev: for its terminals bwrap puts an ordinary user into a second user namespace, where the
+    # zygote would have no right over its own process namespace.
+    words += ["--proc", "/proc", "--tmpfs", "/dev", "--dir", "/dev/shm", "--symlink", "/proc/self/fd", "/dev/fd"]
+    for device in devices():
         words += ["--dev-bind", device, device]
     return [*words, "--bind", folder, folder, "--chdir", folder, "--remount-ro", "/", "--"]
 

@@ -18,6 +18,7 @@ class Usage:
 
     processes: int
     resident: int  # bytes; files' pages that several of them map are counted once
+    computed: float = 0.0  # seconds of CPU time, of those that are alive
     files: int = 0  # in the scratch folder
     file_bytes: int = 0
 
@@ -51,15 +52,18 @@ class Tree:
         return gone
 
     def usage(self) -> Usage:
-        """Count and memory of the processes below the zygote."""
+        """Count, memory and CPU time of the processes below the zygote."""
         own = mapped = count = 0
+        computed = 0.0
         for process in descendants(self._zygote):
             with contextlib.suppress(psutil.Error, OSError):
                 held, files = _memory(process)
+                times = process.cpu_times()
+                computed += times.user + times.system
                 count += 1
                 own += held
                 mapped = max(mapped, files)
-        return Usage(count, own + mapped)
+        return Usage(count, own + mapped, computed)
 
     def is_stopped(self) -> bool:
         """Whether the zygote is there and does not run."""

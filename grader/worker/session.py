@@ -125,7 +125,7 @@ class Session:
         except ProtocolError as error:
             raise self._fail("invalid", f"the worker sent {clean(error, 300)}") from None
         except WorkerFailure as failure:
-            raise self._fail(failure.verdict, failure.reason) from None
+            raise self._fail(failure.verdict, failure.reason, failure.computed) from None
         finally:
             if not final:
                 self._fail("error", "its replies were not awaited")
@@ -149,9 +149,9 @@ class Session:
         self.close()
 
     # ------------------------------------------------------------------- inside
-    def _fail(self, verdict: Verdict, reason: str) -> WorkerFailure:
+    def _fail(self, verdict: Verdict, reason: str, computed: float = 0.0) -> WorkerFailure:
         if self._failure is None:
-            self._failure = WorkerFailure(verdict, reason)
+            self._failure = WorkerFailure(verdict, reason, computed)
             self._ended(self._exit == LOST)
             with contextlib.suppress(WorkerFailure):
                 self._read_output()
@@ -167,13 +167,15 @@ class Session:
         incoming = self._received
         incoming.payload_limit = reply_bytes
         looked = time.monotonic()
+        computed: list[float] = []  # at each look
         while outgoing or not incoming.complete:
             now = time.monotonic()
             if now >= deadline:
-                raise WorkerFailure("timeout", f"no answer within {wall:g} s")
+                used = computed[-1] - computed[0] if computed else 0.0
+                raise WorkerFailure("timeout", f"no answer within {wall:g} s", used)
             if now - looked >= WATCH:
                 self._pulse()
-                self._watch()
+                computed.append(self._watch())
                 looked = now
             events = selectors.EVENT_READ | (selectors.EVENT_WRITE if outgoing else 0)
             self._selector.modify(self._connection, events)
@@ -261,8 +263,8 @@ class Session:
         if self._printed > self._limits.output_bytes:
             raise WorkerFailure("killed", f"it printed more than {self._limits.output_bytes >> 20} MiB")
 
-    def _watch(self) -> None:
-        """End a session that holds more than its share of the machine."""
+    def _watch(self) -> float:
+        """End a session that holds more than its share of the machine; its seconds of CPU time."""
         held = self._usage()
         if held.processes > self._limits.processes:
             raise WorkerFailure("killed", f"{held.processes} processes at once, allowed are {self._limits.processes}")
@@ -273,3 +275,4 @@ class Session:
             raise WorkerFailure("killed", f"disk: it made more than {self._limits.scratch_files:,} files")
         if held.file_bytes > self._limits.scratch_bytes:
             raise WorkerFailure("killed", f"disk: its files take more than {self._limits.scratch_bytes >> 20} MiB")
+        return held.computed

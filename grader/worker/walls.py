@@ -10,7 +10,9 @@ Source: namespaces(7), pid_namespaces(7), mount_setattr(2), capabilities(7).
 
 import contextlib
 import ctypes
+import glob
 import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +25,7 @@ _SYS_MOUNT_SETATTR = 442  # on every architecture that torch has wheels for
 _AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
 _READ_ONLY = 1
 _CAPABILITY_VERSION = 0x20080522
+_DEVICES = ("null", "zero", "full", "random", "urandom")
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Walls:
         linux.closed_to_others(True)
         if self.tier == "unshare" and os.geteuid() != 0:
             _become_owner_of_a_user_namespace()
+            _become_process_1_of_a_namespace()
 
     def before_fork(self) -> None:
         """In the zygote: let the next child be process 1 of its own; with it all below it end."""
@@ -80,6 +84,7 @@ class Walls:
         Raises:
             OSError: a wall could not be raised; then nothing may be run.
         """
+        linux.closed_to_others(False)  # else its own /proc belongs to root, and torch reads it, too
         linux.first_to_go()
         if self.has_namespaces:
             network = 0 if self.tier == "bwrap" else _NEW_NETWORK
@@ -90,7 +95,10 @@ class Walls:
             _set_read_only("/", True, _AT_RECURSIVE)
             for folder in writable:
                 _set_read_only(folder, False)
-            _mount("proc", "/proc", "proc", _NO_SUID | _NO_DEVICES | _NO_PROGRAMS)
+            # Root's id needs no capability to write the kernel's settings, core_pattern among them.
+            _mount("proc", "/proc", "proc", _NO_SUID | _NO_DEVICES | _NO_PROGRAMS | _READ_ONLY)
+            if self.tier == "unshare":  # bwrap has made one
+                _own_devices()
             owner = f",uid={self.user},gid={self.user}" if self.user is not None else ""
             room = f"size={scratch_bytes},nr_inodes={scratch_files},mode=700{owner}"
             for folder in (scratch, "/dev/shm"):
@@ -99,11 +107,17 @@ class Walls:
                 _mount("tmpfs", folder, "tmpfs", _NO_SUID | _NO_DEVICES | _READ_ONLY, "size=4k,mode=755")
         if self.user is not None:
             become(self.user)
-        elif self.has_namespaces:
-            _drop_capabilities()
+        if self.has_namespaces:
+            _drop_capabilities()  # another user still has those that a program could inherit
         linux.no_new_privileges()
-        calls.refuse()
-        linux.closed_to_others(False)  # a change of user closed it; torch reads its own /proc
+        if not calls.refuse() and self.has_namespaces:
+            raise OSError("system calls cannot be refused here (seccomp, on x86-64 and ARM64)")
+        linux.closed_to_others(False)  # a change of user closed it
+
+
+def devices() -> list[str]:
+    """What a session finds in /dev: what any program needs, and the machine's GPUs."""
+    return [f"/dev/{name}" for name in _DEVICES] + glob.glob("/dev/nvidia*")
 
 
 def become(user: int) -> None:
@@ -122,6 +136,34 @@ def _become_owner_of_a_user_namespace() -> None:
         with open(f"/proc/self/{name}", "w") as file:
             file.write(text)
     linux.closed_to_others(True)
+
+
+def _become_process_1_of_a_namespace() -> None:
+    """Go on as the child: `before_fork` needs a process namespace over which this one has the rights."""
+    _call("unshare", _NEW_PROCESSES | _NEW_MOUNTS)
+    child = os.fork()
+    if child != 0:
+        os.closerange(3, 1 << 16)  # the connection to the grader is the child's alone
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF)
+    linux.die_with_parent()
+    _mount(None, "/", None, _RECURSIVE | _PRIVATE)
+    _mount("proc", "/proc", "proc", _NO_SUID | _NO_DEVICES | _NO_PROGRAMS)  # process ids are other ones here
+
+
+def _own_devices() -> None:
+    """A /dev of a few devices that harm nobody: a read-only root does not keep root's id from a disk."""
+    opened = {place: os.open(place, os.O_PATH) for place in devices()}
+    _mount("tmpfs", "/dev", "tmpfs", _NO_SUID | _NO_DEVICES, "size=64k,mode=755")
+    for place, descriptor in opened.items():
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            os.mkdir(place)
+        else:
+            os.mknod(place)
+        _mount(f"/proc/self/fd/{descriptor}", place, None, _BIND)
+        os.close(descriptor)
+    os.symlink("/proc/self/fd", "/dev/fd")
+    os.mkdir("/dev/shm")
+    _set_read_only("/dev", True)
 
 
 def _drop_capabilities() -> None:

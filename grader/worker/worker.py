@@ -6,7 +6,6 @@ import secrets
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,7 +17,7 @@ from . import linux, residue
 from .code import Code
 from .envelopes import Opening, encode
 from .forbid import Rules
-from .isolation import Isolation, choose, site_packages
+from .isolation import Isolation, choose, interpreter, site_packages
 from .limits import Limits
 from .processes import MARK, Tree, Usage
 from .protocol import frame
@@ -147,7 +146,7 @@ class Worker:
         self._errors = tempfile.TemporaryFile()
         self._ready = False
         folder, packages, isolation = str(self._folder), site_packages(), self.isolation
-        command = [*isolation.command(folder, packages), sys.executable, "-I", "-S", "-B", "-X", "utf8"]
+        command = [*isolation.command(folder, packages), interpreter(), "-I", "-S", "-B", "-X", "utf8"]
         command += [isolation.entry("child.py"), str(theirs.fileno()), ",".join(self._preload), isolation.tier]
         command += ["" if isolation.user is None else str(isolation.user), ":".join(isolation.hidden())]
         # One thread for numpy's linear algebra: a process with two cannot be forked safely.
@@ -183,7 +182,7 @@ class Worker:
             said = self._errors.read()[-2000:].decode("utf-8", "replace")
             raise WorkerStartError(f"the worker process did not start within {START:g} s; it said:\n{said}")
         self._control.settimeout(None)
-        if self.isolation.tier == "bwrap":  # which is the zygote's parent
+        if self.isolation.starts_below:
             (zygote,) = psutil.Process(self._process.pid).children()
             self._tree = Tree(zygote.pid, self._mark)
 

@@ -59,6 +59,11 @@ ATTACKS = [
            "process"),
     _looks("devices", "reads the disk itself",
            "import os\nos.mknod('disk', 0o60600, os.makedev(254, 0))\nopen('disk', 'rb').read(1)", "process+user"),
+    _looks("disks", "opens the machine's own disks",
+           "import glob\nassert [open(d, 'rb') for kind in ('vd?', 'sd?', 'nvme?n?', 'loop?', 'mem') "
+           "for d in glob.glob('/dev/' + kind)]", "process+user"),
+    _looks("kernel-settings", "names a program that the kernel is to run at the next crash",
+           "open('/proc/sys/kernel/core_pattern', 'r+')", "process+user"),
     _looks("become-root", "takes root's id",
            "import os\nos.setuid(0)\nopen('/proc/sys/kernel/hostname', 'w')", "bwrap"),
     _looks("shared-memory", "finds what another submission has left in shared memory",

@@ -95,6 +95,12 @@ def test_a_call_without_end_is_a_timeout(open_session):
     assert _failure(open_session("def f():\n    while True: pass"), wall=0.5).verdict == "timeout"
 
 
+def test_a_timeout_says_whether_there_was_computed_all_the_while(open_session):
+    source = "import time\ndef loop():\n    while True: pass\ndef wait(): time.sleep(60)"
+    looped, waited = (_failure(open_session(source), name, wall=2.0).computed for name in ("loop", "wait"))
+    assert looped > 0.2 > waited
+
+
 def test_a_process_that_stops_itself_is_a_timeout(plain, write):
     session = plain.session(write(mytorch="import os, signal\ndef f(): os.kill(os.getpid(), signal.SIGSTOP)"))
     assert _failure(session, wall=0.5).verdict == "timeout"

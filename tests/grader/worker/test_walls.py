@@ -26,8 +26,8 @@ SOURCE = """
     def read(place): return open(place).read()
     def listed(place): return ",".join(sorted(os.listdir(place)))
     def execute(): os.execv("/bin/true", ["true"])
-    def fill(size):
-        with open("x", "wb") as file:
+    def fill(size, place="x"):
+        with open(place, "wb") as file:
             for _ in range(size): file.write(bytes(1 << 20))
     def capabilities():
         return next(line.split()[1] for line in open("/proc/self/status") if line.startswith("CapEff"))
@@ -83,8 +83,9 @@ def test_nothing_can_be_written_but_the_scratch_folder(inside, tmp_path: Path):
     assert "Error" not in inside("write", "x")
 
 
-def test_the_scratch_folder_has_a_size_and_a_number_of_files(sandbox, write, inside):
+def test_the_scratch_folder_and_shared_memory_have_a_size_and_a_number_of_files(sandbox, write, inside):
     assert "No space left" in inside("fill", 16)
+    assert "No space left" in inside("fill", 16, "/dev/shm/x")
     with sandbox.session(write(mytorch="def f():\n    for i in range(200): open(str(i), 'w').close()")) as session:
         assert "No space left" in str(call(session, "f").message)
 
@@ -99,7 +100,7 @@ def test_no_program_can_be_started(inside):
 
 def test_this_project_is_not_there(inside):
     project = Path(__file__).parents[3]
-    for place in ("tests", "reference", "grader"):
+    for place in ("tests", "reference", "grader", "student", "data_scripts", "data", "results"):
         found = inside("listed", str(project / place))
         assert found == "" or "FileNotFoundError" in found
 
@@ -120,6 +121,19 @@ def test_bubblewrap_shows_the_submissions_python_files_and_no_other(tier: str, t
             assert call(session, "seen").message.outputs[0].detail == "'mytorch.py'"
             for place in (other, student, tmp_path, Path("/etc/passwd"), Path(__file__)):
                 assert call(session, "exists", str(place)).message.outputs[0].detail == "False", place
+
+
+@pytest.mark.parametrize("tier", _holding("bwrap"))
+def test_bubblewrap_covers_an_installed_copy_of_this_project(tier: str, tmp_path: Path, write, monkeypatch):
+    place = tmp_path / "site"
+    for name in ("reference", "other"):
+        (place / name).mkdir(parents=True)
+        (place / name / "nn.py").write_text("answer = 1")
+    present = tiers.site_packages()
+    monkeypatch.setattr("grader.worker.worker.site_packages", lambda: [*present, str(place)])
+    with Worker(preload=(), isolation=tier) as worker, worker.session(write(mytorch=SOURCE)) as session:
+        found = [call(session, "listed", str(place / name)).message for name in ("reference", "other")]
+    assert [message.outputs[0].detail for message in found] == ["''", "'nn.py'"]
 
 
 def test_a_session_ends_with_all_that_it_started(sandbox, write):
@@ -187,6 +201,17 @@ def test_an_installed_bubblewrap_that_does_not_work_is_not_taken(monkeypatch, tm
     finally:
         problem_with.cache_clear()
     assert "No permissions" in said if sys.platform == "linux" else said
+
+
+@pytest.mark.parametrize("tier", _holding("bwrap"))
+def test_a_python_that_was_called_by_a_way_round_is_found(tier: str, monkeypatch, tmp_path: Path):
+    program = Path(sys.executable)
+    monkeypatch.setattr(sys, "executable", f"{tmp_path}/{os.path.relpath(program.parent, tmp_path)}/{program.name}")
+    problem_with.cache_clear()
+    try:
+        assert problem_with(tier) == ""
+    finally:
+        problem_with.cache_clear()
 
 
 @pytest.fixture
