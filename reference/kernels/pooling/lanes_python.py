@@ -55,6 +55,16 @@ def store(lanes, array, index, mask):
         array.reshape(-1)[index + lane] = lanes[lane]
 
 
+def store_past_caches(lanes, array, index):
+    """As `store` of all lanes on a line's boundary, without reading the lines into a cache first, nor keeping them."""
+    array.reshape(-1)[index : index + LANES] = lanes
+
+
+def to_boundary(array, index):
+    """How many numbers lie between array[index] and the next boundary of a cache's line; 0 if it lies on one."""
+    return -(array.ctypes.data + index * array.itemsize) % 64 // array.itemsize
+
+
 def interleave(left, right):
     """left[0], right[0], left[1], right[1], ... as two vectors."""
     row = np.stack([left, right], axis=1).reshape(-1)
