@@ -44,10 +44,9 @@ from reference.kernels.pooling.window_kernels import (
     spread_over_windows,
 )
 
-# Two cores are seldom equally fast: whoever is done first takes from so many parts for each of them.
-FINE_PARTS, PIXELS_IN_FINE_PARTS = 4, 1 << 19
-# From here on a gradient does not stay in the caches until somebody reads it; planes that do, while they are written.
-PAST_BYTES, STAGED_BYTES = 1 << 22, 1 << 17
+# A gradient of so many bytes does not wait in a cache until somebody reads it. Planes of so many can, side by side,
+# until they are whole and written on.
+PAST_BYTES, STAGED_BYTES = 1 << 23, 1 << 17
 # `parallel` counts multiply-adds of a matrix product; a pooled pixel takes the time of about so many.
 OPERATIONS_PER_PIXEL = 16
 
@@ -100,8 +99,6 @@ def _run(kernel, likes, pixels: int, places: tuple[Place, ...], *arguments) -> N
     """
     planes = places[0][1]
     parts = parallel.parts(planes, pixels * OPERATIONS_PER_PIXEL)
-    if parts > 1 and pixels >= PIXELS_IN_FINE_PARTS:
-        parts = min(planes, FINE_PARTS * parts)
     parallel.run_at(kernel, parts, planes, likes, places, *arguments)
 
 
@@ -148,11 +145,11 @@ def scatter(grad, winners, geometry: PoolGeometry, size: tuple[int, int]):
     if winners.dtype == torch.int16:
         _run(scatter_to_windows, likes, pixels, places, plan.window)
         return result
-    past = _past(pixels, size, plan.beside, like.itemsize)
     if plan.is_2x2:
+        past = _past(pixels, size, plan.beside, like.itemsize)
         _run(scatter_2x2, likes, pixels, places, like.dtype.type(1), plan.beside, past)
     else:
-        _run(scatter_3x3, likes, pixels, places, plan.beside, past)
+        _run(scatter_3x3, likes, pixels, places, plan.beside)
     return result
 
 
@@ -188,13 +185,13 @@ def spread(grad, geometry: PoolGeometry, row_divisors, column_divisors, size: tu
     divisors, divisor = _divisors(row_divisors, column_divisors)
     places = (grad.data_ptr(), planes, *counts), (result.data_ptr(), planes, *size)
     pixels = planes * size[0] * size[1]
-    past = _past(pixels, size, plan.beside, like.itemsize)
     if plan.is_2x2:
+        past = _past(pixels, size, plan.beside, like.itemsize)
         _run(scatter_2x2, like, pixels, places, None, divisor, plan.beside, past)
     elif plan.is_plane:
         _run(spread_over_planes, like, pixels, places, divisor)
     elif plan.is_3x3:
-        _run(spread_3x3, like, pixels, places, *divisors, geometry.padding[0], plan.beside, past)
+        _run(spread_3x3, like, pixels, places, *divisors, geometry.padding[0], plan.beside)
     else:
         _run(spread_over_windows, like, pixels, places, *divisors, plan.window)
     return result

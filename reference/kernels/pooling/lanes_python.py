@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 LANES = 16
+LINE_BYTES = 64
 
 
 def below(end):
@@ -62,7 +63,7 @@ def store_past_caches(lanes, array, index):
 
 def to_boundary(array, index):
     """How many numbers lie between array[index] and the next boundary of a cache's line; 0 if it lies on one."""
-    return -(array.ctypes.data + index * array.itemsize) % 64 // array.itemsize
+    return -(array.ctypes.data + index * array.itemsize) % LINE_BYTES // array.itemsize
 
 
 def interleave(left, right):

@@ -23,7 +23,6 @@ from reference.kernels.compiled import compiled
 from reference.kernels.pooling.direct_kernels import maxima_by_definition
 from reference.kernels.pooling.strips import (
     PART,
-    copy_past_caches,
     pixels_from,
     read_strip,
     read_windows,
@@ -111,11 +110,11 @@ def _where_won(taps, tap, numbers, nothing):
     return v.choose(v.equal(taps, v.splat(np.uint8(tap))), numbers, nothing)
 
 
-def _scatter_3x3_of(grad, winners, target, plane, past, beside):
-    """`_scatter_3x3` for some planes; with `past` the first of them is target[0]."""
-    height, width = target.shape[1:]
+def _scatter_3x3_of(grad, winners, result, plane, beside):
+    """`_scatter_3x3` for some planes."""
+    height, width = result.shape[1:]
     rows, columns = grad.shape[1:]
-    size, count, at = height * width, rows * columns, 0 if past else plane
+    size, count = height * width, rows * columns
     zero, none = grad.dtype.type(0), np.uint8(0)
     nothing = v.splat(zero)
     for x in range(0, (width + 1) // 2 if beside == 1 else 1, LANES):
@@ -123,47 +122,39 @@ def _scatter_3x3_of(grad, winners, target, plane, past, beside):
         windows, windows_before = windows_from(x, columns, beside), windows_from(x - 1, columns, beside)
         even, odd = nothing, nothing  # what the window row above gives to the row that both see
         for y in range(rows):
-            top, place = at * size + 2 * y * width + 2 * x, plane * count + y * columns + x
-            if not past:
-                ahead = plane * size + 2 * y * width * beside + 2 * x
-                v.write_ahead(target, ahead)
-                v.write_ahead(target, ahead + width * beside)
-            else:
-                v.read_ahead(grad, place)
+            top, place = plane * size + 2 * y * width + 2 * x, plane * count + y * columns + x
+            ahead = plane * size + 2 * y * width * beside + 2 * x
+            v.write_ahead(result, ahead)
+            v.write_ahead(result, ahead + width * beside)
             here = read_windows(grad, place, count, beside, windows, zero)
             tap = read_windows(winners, place, count, beside, windows, none)
             before = read_windows(grad, place - 1, count, beside, windows_before, zero)
             tap_before = read_windows(winners, place - 1, count, beside, windows_before, none)
             even = v.add(even, v.add(where_won(tap, 0, here, nothing), where_won(tap_before, 2, before, nothing)))
             odd = v.add(odd, where_won(tap, 1, here, nothing))
-            write_strip(even, odd, target, top, size, beside, pixels)
+            write_strip(even, odd, result, top, size, beside, pixels)
             even = v.add(where_won(tap, 3, here, nothing), where_won(tap_before, 5, before, nothing))
             odd = where_won(tap, 4, here, nothing)
-            write_strip(even, odd, target, top + width, size, beside, pixels)
+            write_strip(even, odd, result, top + width, size, beside, pixels)
             even = v.add(where_won(tap, 6, here, nothing), where_won(tap_before, 8, before, nothing))
             odd = where_won(tap, 7, here, nothing)
-        top = at * size + 2 * rows * width + 2 * x
-        write_strip(even, odd, target, top, size, beside, pixels)
+        top = plane * size + 2 * rows * width + 2 * x
+        write_strip(even, odd, result, top, size, beside, pixels)
         if height > 2 * rows + 1:
-            write_strip(nothing, nothing, target, top + width, size, beside, pixels)
+            write_strip(nothing, nothing, result, top + width, size, beside, pixels)
 
 
-def _scatter_3x3(grad, result, winners, beside, past, first, end):
+def _scatter_3x3(grad, result, winners, beside, first, end):
     """The adjoint of `_maxima_3x3`: each pixel adds up the numbers of the windows that it won."""
-    height, width = result.shape[1:]
-    staged = np.empty((beside if past else 0, height, width), result.dtype)
-    target = staged if past else result
     plane = first
     while plane < end:
         many = beside if plane + beside <= end else 1
         if many == 1:
-            scatter_3x3_of(grad, winners, target, plane, past, 1)
+            scatter_3x3_of(grad, winners, result, plane, 1)
         elif many == 2:
-            scatter_3x3_of(grad, winners, target, plane, past, 2)
+            scatter_3x3_of(grad, winners, result, plane, 2)
         else:
-            scatter_3x3_of(grad, winners, target, plane, past, 4)
-        if past:
-            copy_past_caches(staged, many * height * width, result, plane * height * width)
+            scatter_3x3_of(grad, winners, result, plane, 4)
         plane += many
 
 
@@ -220,11 +211,11 @@ def _averages_3x3(input, output, row_divisors, column_divisors, padding, beside,
         plane += many
 
 
-def _spread_3x3_of(grad, target, row_divisors, column_divisors, padding, plane, past, beside):
-    """`_spread_3x3` for some planes; with `past` the first of them is target[0]."""
-    height, width = target.shape[1:]
+def _spread_3x3_of(grad, result, row_divisors, column_divisors, padding, plane, beside):
+    """`_spread_3x3` for some planes."""
+    height, width = result.shape[1:]
     rows, columns = grad.shape[1:]
-    size, count, start = height * width, rows * columns, 0 if past else plane
+    size, count = height * width, rows * columns
     zero, one = grad.dtype.type(0), grad.dtype.type(1)
     nothing = v.splat(zero)
     for x in range(0, (width + 1) // 2 if beside == 1 else 1, LANES):
@@ -243,38 +234,32 @@ def _spread_3x3_of(grad, target, row_divisors, column_divisors, padding, plane, 
                 once = v.divide(share, v.multiply(divisors, divisor))
                 twice = v.add(once, v.divide(aside, v.multiply(divisors_aside, divisor)))
             row = 2 * y - padding
-            if not past:
-                ahead = plane * size + 2 * y * width * beside + 2 * x
-                v.write_ahead(target, ahead)
-                v.write_ahead(target, ahead + width * beside)
+            ahead = plane * size + 2 * y * width * beside + 2 * x
+            v.write_ahead(result, ahead)
+            v.write_ahead(result, ahead + width * beside)
             for r in range(max(row, 0), min(row + 2, height)):
                 single, double = once, twice
                 if r == row:
                     single, double = v.add(once_above, once), v.add(twice_above, twice)
-                at = start * size + r * width + 2 * x
+                at = plane * size + r * width + 2 * x
                 if padding == 0:
-                    write_strip(double, single, target, at, size, beside, pixels)
+                    write_strip(double, single, result, at, size, beside, pixels)
                 else:
-                    write_strip(single, double, target, at, size, beside, pixels)
+                    write_strip(single, double, result, at, size, beside, pixels)
             once_above, twice_above = once, twice
 
 
-def _spread_3x3(grad, result, row_divisors, column_divisors, padding, beside, past, first, end):
+def _spread_3x3(grad, result, row_divisors, column_divisors, padding, beside, first, end):
     """The adjoint of `_averages_3x3`: each pixel adds up the shares of the windows that see it, rows after columns."""
-    height, width = result.shape[1:]
-    staged = np.empty((beside if past else 0, height, width), result.dtype)
-    target = staged if past else result
     plane = first
     while plane < end:
         many = beside if plane + beside <= end else 1
         if many == 1:
-            spread_3x3_of(grad, target, row_divisors, column_divisors, padding, plane, past, 1)
+            spread_3x3_of(grad, result, row_divisors, column_divisors, padding, plane, 1)
         elif many == 2:
-            spread_3x3_of(grad, target, row_divisors, column_divisors, padding, plane, past, 2)
+            spread_3x3_of(grad, result, row_divisors, column_divisors, padding, plane, 2)
         else:
-            spread_3x3_of(grad, target, row_divisors, column_divisors, padding, plane, past, 4)
-        if past:
-            copy_past_caches(staged, many * height * width, result, plane * height * width)
+            spread_3x3_of(grad, result, row_divisors, column_divisors, padding, plane, 4)
         plane += many
 
 

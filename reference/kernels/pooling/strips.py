@@ -118,8 +118,7 @@ def _write_windows(lanes, numbers, at, count, beside, windows):
 def _copy_past_caches(source, count, array, at):
     """The first `count` numbers of `source` to array[at] and on: whole lines past the caches, what is left through them.
 
-    A result larger than the caches is written in half the time: no line is read before it is written, and none that
-    is still wanted is driven out.
+    So no line is read only to be overwritten, and none that is still wanted is driven out for it.
     """
     zero, whole = source.dtype.type(0), v.below(LANES)
     x = min(v.to_boundary(array, at), count)
