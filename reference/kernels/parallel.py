@@ -66,8 +66,9 @@ def run(kernel: Callable, parts: int, count: int, *arguments) -> None:
         _run_in_pool(kernel, parts, count, arguments)
 
 
-def run_at(kernel: Callable, parts: int, count: int, like: np.ndarray, places: tuple[Place, ...], *arguments) -> None:
-    """As `run`, and the kernel's first arguments are arrays of the type of `like` at some places: see `placed`."""
+def run_at(kernel: Callable, parts: int, count: int, like, places: tuple[Place, ...], *arguments) -> None:
+    """As `run`, and the kernel's first arguments are arrays at some places, of the type of `like`, which may be a tuple
+    of arrays, one for each place: see `placed`."""
     if numba.config.DISABLE_JIT:
         _run_in_pool(kernel, parts, count, (*arrays_at(like, places), *arguments))
     elif parts == 1:

@@ -19,9 +19,10 @@ from numba.np.arrayobj import make_array, populate_array
 Place = tuple[int, ...]
 
 
-def arrays_at(like: np.ndarray, places: tuple[Place, ...]) -> tuple[np.ndarray, ...]:
-    """Arrays of the type of `like` at some places; `compiled_arrays_at` does the same in compiled code."""
-    return tuple(_array_at(like.dtype, place[0], place[1:]) for place in places)
+def arrays_at(like: np.ndarray | tuple[np.ndarray, ...], places: tuple[Place, ...]) -> tuple[np.ndarray, ...]:
+    """Arrays at some places, of the type of `like` or each of its own; `compiled_arrays_at` does the same compiled."""
+    likes = like if isinstance(like, tuple) else (like,) * len(places)
+    return tuple(_array_at(one.dtype, place[0], place[1:]) for one, place in zip(likes, places, strict=True))
 
 
 def _array_at(dtype: np.dtype, address: int, shape: tuple[int, ...]) -> np.ndarray:
@@ -48,5 +49,6 @@ def compiled_arrays_at(typingctx, like, places):
             results.append(array._getvalue())
         return context.make_tuple(builder, signature.return_type, results)
 
-    arrays = types.Tuple([types.Array(like.dtype, len(place) - 1, "C") for place in places])
+    likes = list(like) if isinstance(like, types.BaseTuple) else [like] * len(places)
+    arrays = types.Tuple([types.Array(one.dtype, len(place) - 1, "C") for one, place in zip(likes, places)])
     return arrays(like, places), codegen

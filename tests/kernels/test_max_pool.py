@@ -12,7 +12,9 @@ import torch.nn.functional as F
 from hypothesis import given
 
 from grader.worker.forbid import POOLING, Rules, forbidden
+from reference.kernels.avg_pool import avg_pool2d
 from reference.kernels.max_pool import max_pool2d
+from reference.kernels.pooling import direct
 from reference.kernels.pooling.autograd import MaxPooling
 from reference.kernels.pooling.geometry import PoolGeometry
 from reference.kernels.pooling.registry import ALGORITHMS as REGISTRY
@@ -85,6 +87,17 @@ def test_planes_side_by_side_are_shared_by_threads_without_a_gap(size, kernel_si
     input = torch.randn(9, 67, *size, generator=torch.Generator().manual_seed(5))
     found = value_and_gradient(max_pool2d, input, kernel_size=kernel_size, stride=2, algorithm="direct")
     torch.testing.assert_close(found, value_and_gradient(F.max_pool2d, input, kernel_size=kernel_size, stride=2))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("size", SIZES)
+def test_gradients_written_past_the_caches_are_torchs_to_the_last_number(monkeypatch, size, dtype):
+    monkeypatch.setattr(direct, "PAST_BYTES", 0)
+    for batch, channels in ((1, 1), (1, 7), (9, 67)):  # planes that start anywhere on a line, or in the midst of one
+        input = torch.randn(batch, channels, *size, dtype=dtype, generator=torch.Generator().manual_seed(6))
+        for ours, torchs in ((max_pool2d, F.max_pool2d), (avg_pool2d, F.avg_pool2d)):
+            found = value_and_gradient(ours, input, kernel_size=2, algorithm="direct")
+            torch.testing.assert_close(found, value_and_gradient(torchs, input, kernel_size=2))
 
 
 @each_algorithm

@@ -66,7 +66,7 @@ for dtype in (getattr(torch, name) for name in sys.argv[3:]):
                 check(lambda x: max_pool2d(x, *window), lambda x: F.max_pool2d(x, *window), [image], dtype, window)
                 check(lambda x: avg_pool2d(x, *window), lambda x: F.avg_pool2d(x, *window), [image], dtype, window)
 if sys.argv[2] == "pooling":
-    code = "".join(parallel._launcher(averages_2x2).inspect_asm().values())
+    code = "".join(parallel._launcher_at(averages_2x2).inspect_asm().values())
     assert code and not any(register in code for register in WIDER[VECTOR_BYTES]), "compiled for another processor"
 print("agrees")
 """

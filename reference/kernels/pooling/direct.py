@@ -20,11 +20,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
 import torch
 
 from reference.kernels import memory, parallel
-from reference.kernels.operands import array
+from reference.kernels.operands import in_place
+from reference.kernels.placed import Place
 from reference.kernels.pooling.algorithm import PoolAlgorithm
 from reference.kernels.pooling.direct_kernels import (
     averages_2x2,
@@ -44,6 +44,9 @@ from reference.kernels.pooling.window_kernels import (
     spread_over_windows,
 )
 
+# A gradient of so many bytes does not wait in a cache until somebody reads it. Planes of so many can, side by side,
+# until they are whole and written on.
+PAST_BYTES, STAGED_BYTES = 1 << 23, 1 << 17
 # `parallel` counts multiply-adds of a matrix product; a pooled pixel takes the time of about so many.
 OPERATIONS_PER_PIXEL = 16
 
@@ -88,82 +91,109 @@ def _plan(geometry: PoolGeometry, size: tuple[int, int]) -> _Plan:
     )
 
 
-def _run(kernel, image: np.ndarray, *arguments) -> None:
-    """`kernel(*arguments, first, end)` over the planes of an image (N*C, H, W), side by side where that pays."""
-    planes = image.shape[0]
-    parallel.run(kernel, parallel.parts(planes, image.size * OPERATIONS_PER_PIXEL), planes, *arguments)
+def _run(kernel, likes, pixels: int, places: tuple[Place, ...], *arguments) -> None:
+    """`kernel(*arrays at places, *arguments, first, end)` over the planes (N*C) of images, side by side where that pays.
+
+    Args:
+        likes: arrays of the types of those at the places. pixels: of all images together.
+    """
+    planes = places[0][1]
+    parts = parallel.parts(planes, pixels * OPERATIONS_PER_PIXEL)
+    parallel.run_at(kernel, parts, planes, likes, places, *arguments)
 
 
-def _planes(numbers: np.ndarray) -> np.ndarray:
-    """(N, C, H, W) as (N*C, H, W)."""
-    n, c, h, w = numbers.shape
-    return numbers.reshape(n * c, h, w)
+def _past(pixels: int, size: tuple[int, int], beside: int, itemsize: int) -> bool:
+    """Whether to write images of so many pixels in all past the caches, by way of a few planes that lie in them."""
+    return pixels * itemsize >= PAST_BYTES and beside * size[0] * size[1] * itemsize <= STAGED_BYTES
 
 
 def maxima(input, geometry: PoolGeometry, winners_wanted: bool):
-    n, c, *size = input.shape
-    plan = _plan(geometry, tuple(size))
+    n, c, height, width = input.shape
+    plan, like = _plan(geometry, (height, width)), memory.NONE[input.dtype]
     if not plan.numbered:
         return UNFOLD.maxima(input, geometry, winners_wanted)
-    shape, winners, taps = (n, c, *plan.counts), None, None
-    output, best = memory.result(shape, input.dtype)
+    input, shape, planes = in_place(input), (n, c, *plan.counts), n * c
+    output = memory.empty(shape, input.dtype)
     in_twos = plan.is_2x2 or plan.is_3x3 and geometry.padding == (0, 0)
+    places = (input.data_ptr(), planes, height, width), (output.data_ptr(), planes, *plan.counts)
     if winners_wanted:
-        winners, taps = memory.result(shape, torch.uint8 if in_twos else torch.int16)
-        taps = _planes(taps)
-    image, best = _planes(array(input)), _planes(best)
-    if in_twos:
-        _run(maxima_2x2 if plan.is_2x2 else maxima_3x3, image, image, best, taps, plan.beside)
+        kind = torch.uint8 if in_twos else torch.int16
+        winners = memory.empty(shape, kind)
+        likes, places = (like, like, memory.NONE[kind]), (*places, (winners.data_ptr(), planes, *plan.counts))
+        last = ()
     else:
-        _run(maxima_of_windows, image, image, best, taps, plan.window)
+        winners, likes, last = None, like, (None,)
+    pixels = planes * height * width
+    if in_twos:
+        _run(maxima_2x2 if plan.is_2x2 else maxima_3x3, likes, pixels, places, *last, plan.beside)
+    else:
+        _run(maxima_of_windows, likes, pixels, places, *last, plan.window)
     return output, winners
 
 
 def scatter(grad, winners, geometry: PoolGeometry, size: tuple[int, int]):
     if winners.dtype == torch.int64:
         return UNFOLD.scatter(grad, winners, geometry, size)
-    plan = _plan(geometry, size)
-    result, image = memory.result((*grad.shape[:2], *size), grad.dtype)
-    numbers, taps, image = _planes(array(grad)), _planes(array(winners)), _planes(image)
+    n, c, *counts = grad.shape
+    plan, like, planes = _plan(geometry, size), memory.NONE[grad.dtype], n * c
+    grad, winners = in_place(grad), in_place(winners)
+    result = memory.empty((n, c, *size), grad.dtype)
+    likes, pixels = (like, like, memory.NONE[winners.dtype]), planes * size[0] * size[1]
+    places = (
+        (grad.data_ptr(), planes, *counts), (result.data_ptr(), planes, *size), (winners.data_ptr(), planes, *counts)
+    )  # fmt: skip
     if winners.dtype == torch.int16:
-        _run(scatter_to_windows, image, numbers, taps, image, plan.window)
-    elif plan.is_2x2:
-        _run(scatter_2x2, image, numbers, taps, image, numbers.dtype.type(1), plan.beside)
+        _run(scatter_to_windows, likes, pixels, places, plan.window)
+        return result
+    if plan.is_2x2:
+        past = _past(pixels, size, plan.beside, like.itemsize)
+        _run(scatter_2x2, likes, pixels, places, like.dtype.type(1), plan.beside, past)
     else:
-        _run(scatter_3x3, image, numbers, taps, image, plan.beside)
+        _run(scatter_3x3, likes, pixels, places, plan.beside)
     return result
 
 
+@lru_cache(maxsize=256)
+def _divisors(rows: torch.Tensor, columns: torch.Tensor):
+    """Both divisors as arrays, and that of the first window."""
+    rows, columns = rows.numpy(), columns.numpy()
+    return (rows, columns), rows[0] * columns[0]
+
+
 def averages(input, geometry: PoolGeometry, row_divisors, column_divisors):
-    n, c, *size = input.shape
-    plan = _plan(geometry, tuple(size))
-    output, means = memory.result((n, c, *plan.counts), input.dtype)
-    image, means = _planes(array(input)), _planes(means)
-    divisors = row_divisors.numpy(), column_divisors.numpy()
+    n, c, height, width = input.shape
+    plan, like, planes = _plan(geometry, (height, width)), memory.NONE[input.dtype], n * c
+    input, output = in_place(input), memory.empty((n, c, *plan.counts), input.dtype)
+    divisors, divisor = _divisors(row_divisors, column_divisors)
+    places = (input.data_ptr(), planes, height, width), (output.data_ptr(), planes, *plan.counts)
+    pixels = planes * height * width
     if plan.is_2x2:
-        _run(averages_2x2, image, image, means, divisors[0][0] * divisors[1][0], plan.beside)
+        _run(averages_2x2, like, pixels, places, divisor, plan.beside)
     elif plan.is_plane:
-        _run(averages_of_planes, image, image, means, divisors[0][0] * divisors[1][0])
+        _run(averages_of_planes, like, pixels, places, divisor)
     elif plan.is_3x3:
-        _run(averages_3x3, image, image, means, *divisors, geometry.padding[0], plan.beside)
+        _run(averages_3x3, like, pixels, places, *divisors, geometry.padding[0], plan.beside)
     else:
-        _run(averages_of_windows, image, image, means, *divisors, plan.window)
+        _run(averages_of_windows, like, pixels, places, *divisors, plan.window)
     return output
 
 
 def spread(grad, geometry: PoolGeometry, row_divisors, column_divisors, size: tuple[int, int]):
-    plan = _plan(geometry, size)
-    result, image = memory.result((*grad.shape[:2], *size), grad.dtype)
-    numbers, image = _planes(array(grad)), _planes(image)
-    divisors = row_divisors.numpy(), column_divisors.numpy()
+    n, c, *counts = grad.shape
+    plan, like, planes = _plan(geometry, size), memory.NONE[grad.dtype], n * c
+    grad, result = in_place(grad), memory.empty((n, c, *size), grad.dtype)
+    divisors, divisor = _divisors(row_divisors, column_divisors)
+    places = (grad.data_ptr(), planes, *counts), (result.data_ptr(), planes, *size)
+    pixels = planes * size[0] * size[1]
     if plan.is_2x2:
-        _run(scatter_2x2, image, numbers, None, image, divisors[0][0] * divisors[1][0], plan.beside)
+        past = _past(pixels, size, plan.beside, like.itemsize)
+        _run(scatter_2x2, like, pixels, places, None, divisor, plan.beside, past)
     elif plan.is_plane:
-        _run(spread_over_planes, image, numbers, image, divisors[0][0] * divisors[1][0])
+        _run(spread_over_planes, like, pixels, places, divisor)
     elif plan.is_3x3:
-        _run(spread_3x3, image, numbers, image, *divisors, geometry.padding[0], plan.beside)
+        _run(spread_3x3, like, pixels, places, *divisors, geometry.padding[0], plan.beside)
     else:
-        _run(spread_over_windows, image, numbers, image, *divisors, plan.window)
+        _run(spread_over_windows, like, pixels, places, *divisors, plan.window)
     return result
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from reference.kernels.compiled import compiled
 from reference.kernels.pooling.strips import (
     PART,
+    copy_past_caches,
     pixels_from,
     read_strip,
     read_windows,
@@ -90,11 +91,11 @@ def _maxima_2x2(input, output, winners, beside, first, end):
         plane += many
 
 
-def _scatter_2x2_of(grad, winners, result, divisor, plane, beside):
-    """`_scatter_2x2` for some planes."""
-    height, width = result.shape[1:]
+def _scatter_2x2_of(grad, winners, target, divisor, plane, past, beside):
+    """`_scatter_2x2` for some planes; with `past` the first of them is target[0]."""
+    height, width = target.shape[1:]
     rows, columns = grad.shape[1:]
-    size, count = height * width, rows * columns
+    size, count, at = height * width, rows * columns, 0 if past else plane
     zero = grad.dtype.type(0)
     nothing, divisors = v.splat(zero), v.splat(divisor)
     taps = (v.splat(np.uint8(0)), v.splat(np.uint8(1)), v.splat(np.uint8(2)), v.splat(np.uint8(3)))
@@ -102,10 +103,13 @@ def _scatter_2x2_of(grad, winners, result, divisor, plane, beside):
     for x in range(0, width - columns if beside == 1 else 1, LANES):
         pixels, windows = pixels_from(2 * x, width, beside), windows_from(x, columns, beside)
         for y in range(rows):
-            top, place = plane * size + 2 * y * width + 2 * x, plane * count + y * columns + x
-            ahead = plane * size + 2 * y * width * beside + 2 * x
-            v.write_ahead(result, ahead)
-            v.write_ahead(result, ahead + width * beside)
+            top, place = at * size + 2 * y * width + 2 * x, plane * count + y * columns + x
+            if not past:
+                ahead = plane * size + 2 * y * width * beside + 2 * x
+                v.write_ahead(target, ahead)
+                v.write_ahead(target, ahead + width * beside)
+            else:
+                v.read_ahead(grad, place)
             number = read_windows(grad, place, count, beside, windows, zero)
             if winners is None:
                 corner = right = below = opposite = v.divide(number, divisors)
@@ -115,26 +119,31 @@ def _scatter_2x2_of(grad, winners, result, divisor, plane, beside):
                 right = v.choose(v.equal(tap, taps[1]), number, nothing)
                 below = v.choose(v.equal(tap, taps[2]), number, nothing)
                 opposite = v.choose(v.equal(tap, taps[3]), number, nothing)
-            write_strip(corner, right, result, top, size, beside, pixels)
-            write_strip(below, opposite, result, top + width, size, beside, pixels)
+            write_strip(corner, right, target, top, size, beside, pixels)
+            write_strip(below, opposite, target, top + width, size, beside, pixels)
         if height > 2 * rows:
-            write_strip(nothing, nothing, result, (plane + 1) * size - width + 2 * x, size, beside, pixels)
+            write_strip(nothing, nothing, target, (at + 1) * size - width + 2 * x, size, beside, pixels)
 
 
-def _scatter_2x2(grad, winners, result, divisor, beside, first, end):
+def _scatter_2x2(grad, result, winners, divisor, beside, past, first, end):
     """The adjoint of `_maxima_2x2`: a pixel gets its window's number where it won, else 0.
 
     Without winners the adjoint of `_averages_2x2`: each pixel gets its window's number over the divisor.
     """
+    height, width = result.shape[1:]
+    staged = np.empty((beside if past else 0, height, width), result.dtype)
+    target = staged if past else result
     plane = first
     while plane < end:
         many = beside if plane + beside <= end else 1
         if many == 1:
-            scatter_2x2_of(grad, winners, result, divisor, plane, 1)
+            scatter_2x2_of(grad, winners, target, divisor, plane, past, 1)
         elif many == 2:
-            scatter_2x2_of(grad, winners, result, divisor, plane, 2)
+            scatter_2x2_of(grad, winners, target, divisor, plane, past, 2)
         else:
-            scatter_2x2_of(grad, winners, result, divisor, plane, 4)
+            scatter_2x2_of(grad, winners, target, divisor, plane, past, 4)
+        if past:
+            copy_past_caches(staged, many * height * width, result, plane * height * width)
         plane += many
 
 

@@ -168,6 +168,29 @@ def store(typing, lanes, array, index, mask):
 
 
 @intrinsic
+def store_past_caches(typing, lanes, array, index):
+    def code(context, builder, signature, arguments):
+        value, array_, index_ = arguments
+        address, _, _ = _place(context, builder, array, array_, index_, value.type)
+        one = builder.module.add_metadata([INDEX(1)])
+        builder.store(value, address, align=LINE_BYTES).set_metadata("nontemporal", one)
+        return context.get_dummy_value()
+
+    return types.void(lanes, array, types.int64), code
+
+
+@intrinsic
+def to_boundary(typing, array, index):
+    def code(context, builder, signature, arguments):
+        data = context.make_array(array)(context, builder, arguments[0]).data
+        address = builder.ptrtoint(builder.gep(data, [arguments[1]]), ir.IntType(64))
+        left = builder.and_(builder.neg(address), address.type(LINE_BYTES - 1))
+        return builder.udiv(left, address.type(array.dtype.bitwidth // 8))
+
+    return types.int64(array, types.int64), code
+
+
+@intrinsic
 def interleave(typing, left, right):
     def code(context, builder, signature, arguments):
         return context.make_tuple(builder, signature.return_type, _interleaved(builder, *arguments))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 LANES = 16
+LINE_BYTES = 64
 
 
 def below(end):
@@ -53,6 +54,16 @@ def store(lanes, array, index, mask):
     """Write the lanes of the mask from array[index] on."""
     for lane in np.flatnonzero(mask):
         array.reshape(-1)[index + lane] = lanes[lane]
+
+
+def store_past_caches(lanes, array, index):
+    """As `store` of all lanes on a line's boundary, without reading the lines into a cache first, nor keeping them."""
+    array.reshape(-1)[index : index + LANES] = lanes
+
+
+def to_boundary(array, index):
+    """How many numbers lie between array[index] and the next boundary of a cache's line; 0 if it lies on one."""
+    return -(array.ctypes.data + index * array.itemsize) % LINE_BYTES // array.itemsize
 
 
 def interleave(left, right):

@@ -144,7 +144,7 @@ def _scatter_3x3_of(grad, winners, result, plane, beside):
             write_strip(nothing, nothing, result, top + width, size, beside, pixels)
 
 
-def _scatter_3x3(grad, winners, result, beside, first, end):
+def _scatter_3x3(grad, result, winners, beside, first, end):
     """The adjoint of `_maxima_3x3`: each pixel adds up the numbers of the windows that it won."""
     plane = first
     while plane < end:

@@ -115,6 +115,21 @@ def _write_windows(lanes, numbers, at, count, beside, windows):
         v.store(lanes, numbers, at + 3 * (count - share), windows[3])
 
 
+def _copy_past_caches(source, count, array, at):
+    """The first `count` numbers of `source` to array[at] and on: whole lines past the caches, what is left through them.
+
+    So no line is read only to be overwritten, and none that is still wanted is driven out for it.
+    """
+    zero, whole = source.dtype.type(0), v.below(LANES)
+    x = min(v.to_boundary(array, at), count)
+    v.store(v.load(source, 0, v.below(x), zero), array, at, v.below(x))
+    while x + LANES <= count:
+        v.store_past_caches(v.load(source, x, whole, zero), array, at + x)
+        x += LANES
+    rest = v.below(count - x)
+    v.store(v.load(source, x, rest, zero), array, at + x, rest)
+
+
 # Written out in the kernels, whose calls say how many planes: what the others would need is not there then. Without
 # the counting of references that numba would surround such a call with, array by array.
 PART = {"fastmath": False, "forceinline": True, "_nrt": False}
@@ -124,3 +139,4 @@ read_strip = compiled(_read_strip, **PART)
 write_strip = compiled(_write_strip, **PART)
 read_windows = compiled(_read_windows, **PART)
 write_windows = compiled(_write_windows, **PART)
+copy_past_caches = compiled(_copy_past_caches, **PART)

@@ -156,7 +156,7 @@ def _sum_of_all(numbers, base, offsets, seen, place):
     return total
 
 
-def _scatter_to_windows(grad, winners, result, window, first, end):
+def _scatter_to_windows(grad, result, winners, window, first, end):
     """The adjoint of `_maxima_of_windows`: each pixel adds up the numbers of the windows that it won."""
     kh, kw, sh, sw, ph, pw, dh, dw = window
     height, width = result.shape[1:]
