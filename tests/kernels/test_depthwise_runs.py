@@ -60,7 +60,7 @@ def test_what_is_not_finite_stays_in_its_own_channel_and_windows(value, pixel):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("channels, size", [(1, (7, 7)), (3, (7, 7)), (64, (7, 7)), (5, (9, 4)), (2, (16, 1))], ids=str)
+@pytest.mark.parametrize("channels, size", [(1, (7, 7)), (64, (7, 7)), (5, (9, 4)), (2, (16, 1))], ids=str)
 def test_a_runs_taps_are_the_windows_of_every_pixel(channels, size):
     lanes, (height, width) = VECTOR_BYTES // 4, size
     seen = np.zeros((channels, height, width, 9), int)

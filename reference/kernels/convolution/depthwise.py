@@ -6,7 +6,8 @@ With one channel per group there is no sum over channels that a matrix product c
 
 is nine multiply-adds per pixel that is read and written, so what counts is to touch memory once. A vector of columns
 moves down the image; each row is loaded once per kernel column, without a padded copy, and serves the three output
-rows that see it. Rows of up to half a vector go two at a time. The gradient of the input is the same sum with the
+rows that see it. Rows of up to half a vector go two at a time; where they are shorter and the result is as large as
+the image, vectors run from channel to channel (`depthwise_runs`). The gradient of the input is the same sum with the
 kernel turned by half a turn and the padding 2 - top, 2 - left; the gradient of the weight keeps its nine sums in
 registers.
 
@@ -28,9 +29,7 @@ from reference.kernels import memory, parallel
 from reference.kernels.convolution.algorithm import Algorithm
 from reference.kernels.convolution.geometry import Geometry
 from reference.kernels.convolution.depthwise_kernels import channel_products_compiled, channel_sums_compiled, rows_together
-from reference.kernels.convolution.depthwise_runs import (
-    IMAGES, TAPS, run, run_products_compiled, run_sums_compiled,
-)  # fmt: skip
+from reference.kernels.convolution.depthwise_runs import IMAGES, TAPS, run, run_products_compiled, run_sums_compiled
 from reference.kernels.operands import array, in_place, supports
 from reference.kernels.convolution.direct_kernels import add_lanes_compiled
 from reference.kernels.scratch import borrowed

@@ -27,7 +27,8 @@ from reference.kernels.compiled import compiled
 from reference.kernels.vectors import VECTOR_BYTES, Vectors
 
 TAPS = 9  # of a kernel of 3x3
-FIRST, CHANNEL, NEXT = range(3)  # of a vector in `run`: first pixel, its channel, the lanes of the next; its taps' lanes
+# Of a vector in `run`: its first pixel, the channel of that, the lanes of the next channel; then its taps' lanes.
+FIRST, CHANNEL, NEXT = range(3)
 
 
 IMAGES = 16  # that share what is made for a vector: each is a row of memory to read and one to write
@@ -209,7 +210,7 @@ def run_sums(weights, start, target, source, shape, vectors, turned, chunks, fir
     Args:
         weights: flat (C, 9). start: (C,) what each channel starts from. target, source: flat (N, C, H, W).
         shape: (N, C, H, W). vectors: see `run`. turned: whether the kernels are turned by half a turn.
-        chunks: parts of the vectors. first, end: the units of work to do, each a part of the vectors of `IMAGES` images.
+        chunks: parts of the vectors. first, end: the units of work to do, each a part of the vectors of some images.
     """
     (images, channels, height, width), count = shape, vectors.shape[0]
     step = channels * height * width
