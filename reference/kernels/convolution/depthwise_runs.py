@@ -29,8 +29,6 @@ from reference.kernels.vectors import VECTOR_BYTES, Vectors
 TAPS = 9  # of a kernel of 3x3
 # Of a vector in `run`: its first pixel, the channel of that, the lanes of the next channel; then its taps' lanes.
 FIRST, CHANNEL, NEXT = range(3)
-
-
 IMAGES = 16  # that share what is made for a vector: each is a row of memory to read and one to write
 NUMBERS_AHEAD = 128  # so far ahead each image's numbers are asked for
 
