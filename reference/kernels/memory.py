@@ -20,7 +20,8 @@ import torch
 # What may wait in all: several results of the largest layers, and little beside what a training run holds anyway.
 WAITING_BYTES = 1 << 28
 ALIGNMENT = 64  # bytes; a cache line and the widest vector register
-SMALL_BYTES = 1 << 14  # up to here a result is a plain array of numpy's, aligned as the C library does
+# Up to here a result is a plain array of numpy's, aligned as the C library does, which maps larger blocks anew.
+SMALL_BYTES = 120 << 10
 
 NUMPY = {dtype: torch.empty(0, dtype=dtype).numpy().dtype for dtype in (
     torch.float32, torch.float64, torch.uint8, torch.int16)}  # fmt: skip

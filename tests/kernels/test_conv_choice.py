@@ -51,6 +51,8 @@ def test_who_is_chosen_takes_the_call(product, images, size, out_channels, chann
         ("weight_grad", 64, (512, 256, 3, 3), TWO, "winograd_strided"),
         ("forward", 8, (128, 64, 3, 3), TWO, "unpacked"),
         ("forward", 64, (32, 16, 3, 3), TWO, "gemm"),
+        ("forward", 64, (16, 3, 3, 3), TWO, "unpacked"),
+        ("input_grad", 64, (32, 16, 3, 3), TWO, "gemm"),
         ("forward", 64, (128, 64, 3, 3), Geometry((3, 3), (1, 1, 1, 1)), "gemm"),
         ("forward", 64, (32, 1, 3, 3), Geometry(padding=(1, 1, 1, 1), groups=32), "depthwise"),
         ("forward", 64, (8, 2, 3, 3), Geometry(groups=4), "direct"),
@@ -62,6 +64,14 @@ def test_who_is_chosen_takes_the_call(product, images, size, out_channels, chann
 )
 def test_each_product_gets_the_algorithm_that_was_measured_fastest(product, images, kernel, geometry, name):
     assert fastest(product, images, (8, 8), kernel, geometry).name == name
+
+
+@pytest.mark.parametrize(
+    "channels, columns, name",
+    [(15, 3, "unpacked"), (16, 14, "unpacked"), (24, 14, "unpacked"), (16, 13, "gemm"), (25, 16, "gemm")],
+)
+def test_a_stride_over_few_channels_and_wide_rows_needs_no_packing(channels, columns, name):
+    assert fastest("forward", 64, (16, columns), (32, channels, 3, 3), TWO).name == name
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)

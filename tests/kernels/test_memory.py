@@ -12,6 +12,7 @@ from reference.kernels import memory
 @pytest.fixture(autouse=True)
 def nothing_waiting(monkeypatch):
     monkeypatch.setattr(memory, "_waiting", memory._Waiting())
+    monkeypatch.setattr(memory, "SMALL_BYTES", 1 << 14)  # the blocks of these tests need not be large
 
 
 def test_a_block_is_used_again_once_no_view_of_it_is_left():

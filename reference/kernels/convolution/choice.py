@@ -25,6 +25,9 @@ WINOGRAD_GRAD_CHANNELS = 3
 STRIDED_CHANNELS, STRIDED_GRAD_CHANNELS = 64, 128  # forward and input gradient; weight gradient
 # From so many input channels (forward, weight gradient) or summed terms (input gradient) on, packing pays.
 GEMM_CHANNELS, GEMM_TERMS = 16, 144
+# With a stride, `unpacked` reads a channel's split pixels faster than a block of windows is packed, up to so many
+# channels, and where rows of the output have so many pixels; below `GEMM_CHANNELS` in any row.
+SPLIT_CHANNELS, SPLIT_COLUMNS = 24, 14
 # Pixels of an output that `pointwise` needs to fill a vector with those of one image.
 POINTWISE_PIXELS = 16
 # Up to so many images, to lay out the weights anew costs more than it gains.
@@ -81,6 +84,9 @@ def fastest(
         return pointwise.POINTWISE
     if product == "forward" and images <= FEW_IMAGES:
         return unpacked.UNPACKED
+    if product == "forward" and max(geometry.stride) > 1 and channels <= SPLIT_CHANNELS:
+        if channels < GEMM_CHANNELS or output_size[1] >= SPLIT_COLUMNS:
+            return unpacked.UNPACKED
     if product == "input_grad":
         packs = out_channels * kh * kw >= GEMM_TERMS
     else:

@@ -24,6 +24,8 @@ van de Geijn, "Anatomy of high-performance matrix multiplication", 2008 (the til
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 
@@ -32,10 +34,10 @@ from reference.kernels.convolution.algorithm import Algorithm
 from reference.kernels.convolution.geometry import Geometry
 from reference.kernels.convolution.gemm_pack import pack_weight_compiled
 from reference.kernels.convolution.gemm_tile import HEIGHTS, columns, row_cuts
-from reference.kernels.operands import array, supports
+from reference.kernels.operands import array, in_place, supports
 from reference.kernels.convolution.pointwise_kernels import pixel_products_compiled
 from reference.kernels.convolution.pointwise_outer import add_parts_compiled, pixel_outer_products_compiled
-from reference.kernels.convolution.pointwise_plan import PIXELS_TOGETHER, Pixels, block, pixels
+from reference.kernels.convolution.pointwise_plan import PIXELS_TOGETHER, block, pixels
 from reference.kernels.scratch import borrowed, borrowed_by_parts
 from reference.kernels.vectors import VECTOR_BYTES
 
@@ -45,22 +47,15 @@ ONE_TAP = np.zeros(1, np.int64)
 
 
 def forward(input, weight, bias, geometry: Geometry):
-    kernel, size = tuple(weight.shape), tuple(input.shape[2:])
-    output, target = memory.result((input.shape[0], kernel[0], *geometry.output_size(size, (1, 1))), input.dtype)
-    seen = pixels(size, geometry.stride, input.element_size())
-    spread = pixels(target.shape[2:], (1, 1), input.element_size())
-    start = np.zeros(kernel[0], target.dtype) if bias is None else array(bias)
-    _products(input, weight, (kernel[1], 1), start, target, seen, spread, geometry.stride)
-    return output
+    size, result = tuple(input.shape[2:]), geometry.output_size(tuple(input.shape[2:]), (1, 1))
+    start = _zeros(weight.shape[0], weight.dtype) if bias is None else in_place(bias)
+    return _products(input, weight, (weight.shape[1], 1), start, size, result, geometry.stride, (1, 1))
 
 
 def input_grad(grad, weight, geometry: Geometry, size: tuple[int, int]):
     channels = weight.shape[1]
-    total, target = memory.result((grad.shape[0], channels, *size), grad.dtype)
-    seen = pixels(tuple(grad.shape[2:]), (1, 1), grad.element_size())
-    spread = pixels(size, geometry.stride, grad.element_size())
-    _products(grad, weight, (1, channels), np.zeros(channels, target.dtype), target, seen, spread, (1, 1))
-    return total
+    start = _zeros(channels, weight.dtype)
+    return _products(grad, weight, (1, channels), start, tuple(grad.shape[2:]), tuple(size), (1, 1), geometry.stride)
 
 
 def weight_grad(grad, input, geometry: Geometry, kernel_size: tuple[int, int]):
@@ -87,40 +82,43 @@ def weight_grad(grad, input, geometry: Geometry, kernel_size: tuple[int, int]):
     return gradient
 
 
-def _products(operand, weight, steps, start, target, seen: Pixels, spread: Pixels, stride) -> None:
-    """Write the target: the weight, `steps` apart in (rows, sum), times what is `seen` of the operand, `spread` out."""
-    source, weights = array(operand), array(weight)
-    (images, channels), rows, cuts = source.shape[:2], target.shape[1], row_cuts(target.shape[1])
-    plane, target_plane = source.shape[2] * source.shape[3], target.shape[2] * target.shape[3]
-    lanes = columns(source.itemsize) // 2
+def _products(operand, weight, steps, start, size, result, stride, spread_stride) -> torch.Tensor:
+    """The weight, `steps` apart in (rows, sum), times what `stride` uses of the operand (N, C, *size), as a tensor
+    (N, R, *result) where the sums stand `spread_stride` apart."""
+    source, weights, rows = in_place(operand), array(weight), start.shape[0]
+    (images, channels), plane, target_plane = source.shape[:2], size[0] * size[1], result[0] * result[1]
+    itemsize, cuts = weights.itemsize, row_cuts(rows)
+    seen, spread, lanes = pixels(size, stride, itemsize), pixels(result, spread_stride, itemsize), columns(itemsize) // 2
+    target = memory.empty((images, rows, *result), source.dtype)
     packs = stride != (1, 1) or seen.count < lanes
     spreads = target_plane != seen.count or seen.count < lanes
     threads, operations = torch.get_num_threads(), images * seen.count * channels * rows
-    some = block(images, channels * seen.count * source.itemsize, threads)
+    some = block(images, channels * seen.count * itemsize, threads)
     blocks = -(-images // some)
     chunks = min(len(cuts) - 1, -(-min(threads, parallel.parts(operations, operations)) // max(1, blocks)))
     parts = parallel.parts(blocks * chunks, operations)
     in_panels = (some * len(seen.units) + 1) // 2 * (2 * lanes * channels + lanes) if packs else 0
     in_sums = HEIGHTS[0] * (some * seen.count + lanes) if spreads else 0
-    past = not spreads and target.nbytes >= PAST_BYTES and target_plane % lanes == 0 and _on_vectors(target)
+    # Small results lie where the C library puts them, and a store past the caches faults off a vector's boundary.
+    count, at = target.numel(), target.data_ptr()
+    past = not spreads and count * itemsize >= PAST_BYTES and target_plane % lanes == 0 and at % VECTOR_BYTES == 0
+    places = (source.data_ptr(), source.numel()), (at, count), (start.data_ptr(), rows)
 
     with borrowed(weights.size + 2 * lanes, weights.dtype) as a:
         parallel.run(
             pack_weight_compiled, parallel.parts(len(cuts) - 1, 16 * weights.size), len(cuts) - 1,
             a, weights.reshape(-1), *steps, 1, channels, channels, ONE_TAP, cuts, False,
         )  # fmt: skip
-        with borrowed_by_parts(parts, in_panels + in_sums + lanes, source.dtype) as scratch:
-            parallel.run(
-                pixel_products_compiled, parts, blocks * chunks,
-                source.reshape(-1), images, channels, plane, target.reshape(-1), target_plane, a, cuts, start,
-                seen.units, seen.firsts, seen.pieces, stride[1], packs, spreads, spread.starts, spread.spread,
-                seen.count, some, chunks, past, scratch,
+        with borrowed_by_parts(parts, in_panels + in_sums + lanes, weights.dtype) as scratch:
+            parallel.run_at(
+                pixel_products_compiled, parts, blocks * chunks, memory.NONE[source.dtype], places,
+                images, channels, plane, target_plane, a, cuts, seen.units, seen.firsts, seen.pieces, stride[1], packs,
+                spreads, spread.starts, spread.spread, seen.count, some, chunks, past, scratch,
             )  # fmt: skip
+    return target
 
 
-def _on_vectors(target) -> bool:
-    # Small results lie where the C library puts them, and a store past the caches faults off a vector's boundary.
-    return target.ctypes.data % VECTOR_BYTES == 0
+_zeros = lru_cache(maxsize=64)(lambda channels, dtype: torch.zeros(channels, dtype=dtype))
 
 
 def takes(weight_shape: tuple[int, ...], geometry: Geometry) -> bool:

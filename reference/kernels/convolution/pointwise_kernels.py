@@ -64,14 +64,14 @@ gather_compiled, _spread_planes_compiled = compiled(gather), compiled(_spread_pl
 
 
 def pixel_products(
-    source, images, channels, plane, target, target_plane, a, cuts, start, units, firsts, pieces, step, packs,
+    source, target, start, images, channels, plane, target_plane, a, cuts, units, firsts, pieces, step, packs,
     spreads, starts, vectors, count, block, chunks, past, scratch, part, first, end,
 ):  # fmt: skip
     """Write target images: a packed weight times the pixels that are used of each source image.
 
     Args:
         source: flat (N, channels, plane). target: flat (N, R, target_plane), all of it written.
-        a, cuts: the packed weight and where its panels of the R rows start. start: what each row starts from.
+        start: what each row starts from. a, cuts: the packed weight and where its panels of the R rows start.
         units, firsts, pieces, count: see `pointwise_plan.Pixels`. step: columns between used pixels of the source.
         packs: whether units are packed, or read where they lie.
         spreads: whether sums are spread over the target as `starts` and `vectors` say, or are the target.

@@ -80,6 +80,7 @@ def _starts(count: int, lanes: int) -> np.ndarray:
     return np.minimum(np.arange(0, count, lanes), max(0, count - lanes)).astype(np.int64)
 
 
+@lru_cache(maxsize=256)
 def block(images: int, bytes_of_one: int, threads: int) -> int:
     """Images of a block: as many as stay in the cache, and so many that every thread gets as many in all."""
     most, share = max(1, BLOCK_BYTES // bytes_of_one), -(-images // threads)

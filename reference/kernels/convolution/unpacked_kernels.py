@@ -6,6 +6,7 @@ import numpy as np
 
 from reference.kernels.compiled import compiled
 from reference.kernels.convolution.unpacked_tiles import SUMS, lay_even, lay_every, sums_of_one_vector, sums_of_two_vectors
+from reference.kernels.prefetch import LINE_BYTES, fetch, fetch_to_write
 from reference.kernels.vectors import VECTOR_BYTES
 
 
@@ -58,7 +59,7 @@ def sum_lines(
     out_channels, pixels = shape
     lanes, per_group, count = VECTOR_BYTES // target.itemsize, out_channels // groups, taps.shape[0]
     vectors = 1 if pixels <= lanes else 2
-    tall, width = SUMS // vectors, vectors * lanes
+    tall, width, cache_line = SUMS // vectors, vectors * lanes, LINE_BYTES // target.itemsize
     panels = -(-per_group // tall)
     planes, laid_out, origin = source, -1, 0
     if room:
@@ -74,6 +75,13 @@ def sum_lines(
         x = max(0, min(unit % blocks * width, pixels - width))  # the last starts early, and does some pixels again
         row, rows = group % groups * per_group + panel * tall, min(tall, per_group - panel * tall)
         to = (group // groups * out_channels + row) * pixels + x
+        if (group + 1) * panels * blocks < end:  # what is laid out next, a share with every tile, and what is written now
+            turn, read = unit % (panels * blocks), channels * size[0] * size[1]
+            for place in range(read * turn // (panels * blocks), read * (turn + 1) // (panels * blocks), cache_line):
+                fetch(source, (group + 1) * read + place)
+            for r in range(rows):
+                fetch_to_write(target, to + r * pixels)
+                fetch_to_write(target, to + r * pixels + lanes)
         if vectors == 1:
             sums_of_one_vector(
                 target, to, pixels, pixels - x, planes, origin + x, taps, weight, row * count, count, rows, start, row

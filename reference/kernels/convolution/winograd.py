@@ -118,11 +118,11 @@ def _products(source, weight, steps, flipped: bool, start, corner, target) -> bo
     items, least, item_bytes = (-(-images // lanes), 2, VECTOR_BYTES) if turned else (images, width, source.itemsize)
     if packed_once:
         fitting = (TURNED_BYTES if turned else CACHE_BYTES) // (POINTS * channels * item_bytes)
-        block = _block(items, tiles, least, fitting, threads)
+        block = tile_block(items, tiles, least, fitting, threads)
     elif turned:
         block = items, tiles[0]
     else:
-        block = _block(images, tiles, width, -(-count // (threads * width)) * width, 1)
+        block = tile_block(images, tiles, width, -(-count // (threads * width)) * width, 1)
     blocks = -(-items // block[0]) * -(-tiles[0] // block[1])
     # Where there are fewer blocks than threads, several of these share a block, each with channels of its own.
     chunks = 1 if packed_once else max(1, min(panels, threads // blocks))
@@ -178,7 +178,7 @@ def weight_grad(grad, input, geometry: Geometry, kernel_size: tuple[int, int]):
     rows = -(-(at_once or out_channels) // lanes) * lanes
     total = POINTS * (rows * wide + lanes)
     fitting = max(GRAD_CACHE_BYTES, total * source.itemsize) // (POINTS * (wide + rows) * source.itemsize)
-    block = (images, tiles[0]) if by_channel else _block(images, tiles, 1, fitting, threads)
+    block = (images, tiles[0]) if by_channel else tile_block(images, tiles, 1, fitting, threads)
     most = block[0] * block[1] * tiles[1]
     blocks = -(-images // block[0]) * -(-tiles[0] // block[1])
     units = -(-out_channels // at_once) if by_channel else blocks
@@ -204,7 +204,7 @@ def weight_grad(grad, input, geometry: Geometry, kernel_size: tuple[int, int]):
     return direct.weight_grad(grad, input, geometry, kernel_size) if checks.any() else gradient
 
 
-def _block(images: int, tiles: tuple[int, int], least: int, fitting: int, threads: int) -> tuple[int, int]:
+def tile_block(images: int, tiles: tuple[int, int], least: int, fitting: int, threads: int) -> tuple[int, int]:
     """Images, or rows of tiles of one image, of a block: about `fitting` tiles, no fewer than `least` unless that
     leaves a thread without work; blocks for all threads alike."""
     count = images * tiles[0] * tiles[1]

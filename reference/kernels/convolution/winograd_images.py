@@ -14,7 +14,7 @@ import numpy as np
 from reference.kernels.compiled import compiled
 from reference.kernels.convolution.gemm_tile import HEIGHTS, tile_compiled
 from reference.kernels.vectors import VECTOR_BYTES
-from reference.kernels.convolution.winograd_kernels import _block_of_compiled, transform_weights_compiled
+from reference.kernels.convolution.winograd_kernels import block_of_compiled, transform_weights_compiled
 from reference.kernels.convolution.winograd_planes import (
     gather_sums_2,
     gather_sums_4,
@@ -63,7 +63,7 @@ def multiply_turned(
     runs[0, 2] = channels
     held = -1
     for unit in range(first, end):
-        g0, g1, y0, y1 = _block_of_compiled(unit // chunks, groups, tiles, block)
+        g0, g1, y0, y1 = block_of_compiled(unit // chunks, groups, tiles, block)
         chunk = unit % chunks
         if unit // chunks != held:
             held = unit // chunks

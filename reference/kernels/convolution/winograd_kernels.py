@@ -24,7 +24,7 @@ from reference.kernels.convolution.winograd_tiles import (
 from reference.kernels.convolution.winograd_transforms import PATCH, POINTS
 
 
-def _fill_planes(planes, at, source, source_at, size, row, left, rows, pitch):
+def fill_planes(planes, at, source, source_at, size, row, left, rows, pitch):
     """Lay `rows` rows of an image out, the first of them its row `row`, `left` cells from the start of each.
 
     Cells without a pixel are left as they are, or become zero.
@@ -43,14 +43,14 @@ def _fill_planes(planes, at, source, source_at, size, row, left, rows, pitch):
         )  # fmt: skip
 
 
-def _block_of(index, images, tiles, block):
+def block_of(index, images, tiles, block):
     """The images n0 to n1 and rows of tiles y0 to y1 of block `index`."""
     per_image = -(-tiles[0] // block[1])
     n0, y0 = index // per_image * block[0], index % per_image * block[1]
     return n0, min(images, n0 + block[0]), y0, min(tiles[0], y0 + block[1])
 
 
-_fill_planes_compiled, _block_of_compiled = compiled(_fill_planes), compiled(_block_of)
+fill_planes_compiled, block_of_compiled = compiled(fill_planes), compiled(block_of)
 
 
 def transform_weights(weight, steps, channels, tile, flipped, cuts, packed, origin, first, end):
@@ -126,7 +126,7 @@ def multiply_images(
     runs = np.zeros((1, 3), np.int64)
     runs[0, 2] = channels
     for unit in range(first, end):
-        n0, n1, y0, y1 = _block_of_compiled(unit // chunks, images, tiles, block)
+        n0, n1, y0, y1 = block_of_compiled(unit // chunks, images, tiles, block)
         chunk, panels = unit % chunks, cuts.shape[0] - 1
         rows, out_rows = (y1 - y0) * tile + PATCH - tile, (y1 - y0) * tile
         count = 0
@@ -145,7 +145,7 @@ def multiply_images(
         planes[: (n1 - n0) * rows * pitch] = 0
         for c in range(channels):
             for n in range(n0, n1):
-                _fill_planes_compiled(
+                fill_planes_compiled(
                     planes, (n - n0) * rows * pitch, source, (n * channels + c) * height * pixels, (height, pixels),
                     y0 * tile - corner[0], corner[1], rows, pitch,
                 )  # fmt: skip

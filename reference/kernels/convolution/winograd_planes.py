@@ -27,7 +27,7 @@ from numba.extending import intrinsic
 
 from reference.kernels.compiled import compiled
 from reference.kernels.vectors import VECTOR_BYTES, Vectors
-from reference.kernels.convolution.winograd_tiles import _Lanes, _rows
+from reference.kernels.convolution.winograd_tiles import Lanes, _rows
 from reference.kernels.convolution.winograd_transforms import PATCH, both_ways, input_line, output_grad_line, output_line
 
 
@@ -142,7 +142,7 @@ def _compiled_spread(line, side: int):
             rows = [builder.add(at, builder.mul(pitch, number(i))) for i in range(side)]
             half = PATCH // 2
             for first in (0, half):  # 36 numbers are more than there are registers: three columns of points, then three
-                patch = [[_Lanes(v, v.load(planes, row, number(j * v.lanes))) for j in range(side)] for row in rows]
+                patch = [[Lanes(v, v.load(planes, row, number(j * v.lanes))) for j in range(side)] for row in rows]
                 lines = [line(numbers)[first : first + half] for numbers in patch]
                 for j, column in enumerate(zip(*lines), first):
                     for i, point in enumerate(line(column)):
@@ -166,11 +166,11 @@ def _compiled_gather(line, side: int):
             def number(value):
                 return context.get_constant(types.intp, value)
 
-            points = [_Lanes(v, v.load(source, at, builder.mul(step, number(e)))) for e in range(PATCH * PATCH)]
-            begin = _Lanes(v, v.splat(start, start_at))
+            points = [Lanes(v, v.load(source, at, builder.mul(step, number(e)))) for e in range(PATCH * PATCH)]
+            begin = Lanes(v, v.splat(start, start_at))
             patch = [[value + begin for value in row] for row in both_ways(line, _rows(points, PATCH))]
             total = sum(sum(patch, [])[1:], patch[0][0])
-            v.store((_Lanes(v, v.load(checks, number(0))) + 0.0 * total).value, checks, number(0))
+            v.store((Lanes(v, v.load(checks, number(0))) + 0.0 * total).value, checks, number(0))
             for i, row in enumerate(patch):
                 at = builder.add(to, builder.mul(pitch, number(i)))
                 for j, value in enumerate(row):

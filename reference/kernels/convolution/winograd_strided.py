@@ -41,7 +41,7 @@ from reference.kernels.convolution.gemm_tile import HEIGHTS, columns, row_cuts
 from reference.kernels.operands import arrays, supports
 from reference.kernels.scratch import borrowed, borrowed_by_parts
 from reference.kernels.vectors import VECTOR_BYTES
-from reference.kernels.convolution.winograd import _block
+from reference.kernels.convolution.winograd import tile_block
 from reference.kernels.convolution.winograd_strided_kernels import multiply_images_compiled
 from reference.kernels.convolution.winograd_strided_outer import multiply_gradients_compiled, spread_pixels_compiled
 from reference.kernels.convolution.winograd_strided_products import transform_filters_compiled
@@ -121,9 +121,9 @@ def _products(backward: bool, source, weight, steps, start, corner, ahead, targe
     per_tile = POINTS * (channels + HEIGHTS[0]) * itemsize
     packed_once = count > FEW_TILES * threads
     if packed_once:
-        block = _block(images, tiles, width, CACHE_BYTES // per_tile, threads)
+        block = tile_block(images, tiles, width, CACHE_BYTES // per_tile, threads)
     else:
-        block = _block(images, tiles, width, -(-count // (threads * width)) * width, 1)
+        block = tile_block(images, tiles, width, -(-count // (threads * width)) * width, 1)
     blocks = -(-images // block[0]) * -(-tiles[0] // block[1])
     # Where there are fewer blocks than threads, several of these share a block, each with channels of its own.
     chunks = 1 if packed_once else max(1, min(panels, threads // blocks))
@@ -166,7 +166,7 @@ def weight_grad(grad, input, geometry: Geometry, kernel_size: tuple[int, int]):
     tiles, wide, panels = tuple(-(-side // TILE) for side in size), -(-channels // width) * width, len(cuts) - 1
     operations = images * tiles[0] * tiles[1] * channels * out_channels * POINTS
     threads = parallel.parts(operations, operations)
-    block = _block(images, tiles, 1, GRAD_TILES, 1)
+    block = tile_block(images, tiles, 1, GRAD_TILES, 1)
     most, blocks = block[0] * block[1] * tiles[1], -(-images // block[0]) * -(-tiles[0] // block[1])
     # Groups of output channels, as many for every thread.
     fitting = max(1, GRAD_BYTES // (POINTS * int(cuts[1]) * most * itemsize))

@@ -6,7 +6,7 @@ import numpy as np
 
 from reference.kernels.compiled import compiled
 from reference.kernels.vectors import VECTOR_BYTES
-from reference.kernels.convolution.winograd_kernels import _block_of_compiled, _fill_planes_compiled
+from reference.kernels.convolution.winograd_kernels import block_of_compiled, fill_planes_compiled
 from reference.kernels.convolution.winograd_strided_products import point_products_compiled, transform_filters_compiled
 from reference.kernels.convolution.winograd_strided_tiles import (
     ask_to_read,
@@ -56,7 +56,7 @@ def multiply_images(
     sums = block[0] * (block[1] * step + seen_rows - step) * pitch + 2 * lanes
     check = checks[part]
     for unit in range(first, end):
-        n0, n1, y0, y1 = _block_of_compiled(unit // chunks, images, tiles, block)
+        n0, n1, y0, y1 = block_of_compiled(unit // chunks, images, tiles, block)
         chunk = unit % chunks
         rows, out_rows = (y1 - y0) * step + seen_rows - step, (y1 - y0) * side
         t0, t1 = max(0, y0 * side - ahead[0]), min(out_height, y1 * side - ahead[0])
@@ -79,7 +79,7 @@ def multiply_images(
                 ask_to_read(
                     source, ((n * channels + c + 1) * height + y0 * step - corner[0]) * pixels, rows * pixels
                 )
-                _fill_planes_compiled(
+                fill_planes_compiled(
                     planes, (n - n0) * rows * pitch, source, (n * channels + c) * height * pixels, (height, pixels),
                     y0 * step - corner[0], corner[1], rows, pitch,
                 )  # fmt: skip

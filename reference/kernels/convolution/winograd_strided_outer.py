@@ -14,7 +14,7 @@ import numpy as np
 from reference.kernels.compiled import compiled
 from reference.kernels.convolution.gemm_tile import HEIGHTS
 from reference.kernels.vectors import VECTOR_BYTES
-from reference.kernels.convolution.winograd_kernels import _block_of_compiled, _fill_planes_compiled
+from reference.kernels.convolution.winograd_kernels import block_of_compiled, fill_planes_compiled
 from reference.kernels.convolution.winograd_strided_products import point_products_compiled
 from reference.kernels.convolution.winograd_strided_tiles import ask_to_read, gather_weight, spread_grad, spread_input
 from reference.kernels.convolution.winograd_strided_transforms import FILTER_POINTS, STEP, TAPS, TILE
@@ -34,7 +34,7 @@ def spread_pixels(source, shape, corner, tiles, block, index, values, step, scra
     width = 2 * lanes
     planes = scratch[part]
     images, channels, height, pixels = shape
-    n0, n1, y0, y1 = _block_of_compiled(index, images, tiles, block)
+    n0, n1, y0, y1 = block_of_compiled(index, images, tiles, block)
     count, rows, pitch = (y1 - y0) * tiles[1], (y1 - y0) * STEP + 1, tiles[1] * STEP + TILE
     plane, vectors = rows * pitch + lanes, -(-channels // lanes)
     places = np.empty(lanes, np.int64)
@@ -47,7 +47,7 @@ def spread_pixels(source, shape, corner, tiles, block, index, values, step, scra
             ask_to_read(
                 source, ((n * channels + c + lane + 2) * height + y0 * STEP - corner[0]) * pixels, rows * pixels
             )
-            _fill_planes_compiled(
+            fill_planes_compiled(
                 planes, lane * plane, source, (n * channels + c + lane) * height * pixels, (height, pixels),
                 y0 * STEP - corner[0], corner[1], rows, pitch,
             )  # fmt: skip
@@ -81,7 +81,7 @@ def multiply_gradients(
     width = 2 * lanes
     grads, planes, check = scratch[part, :room], scratch[part, room:], checks[part]
     images, out_channels, height, pixels = shape
-    n0, n1, y0, y1 = _block_of_compiled(index, images, tiles, block)
+    n0, n1, y0, y1 = block_of_compiled(index, images, tiles, block)
     count, pitch, panels = (y1 - y0) * tiles[1], tiles[1] * TILE, cuts.shape[0] - 1
     k = (n1 - n0) * count
     whole = height == tiles[0] * TILE and pixels == pitch
@@ -105,7 +105,7 @@ def multiply_gradients(
                 ask_to_read(grad, image + out_channels * height * pixels, rows * height * pixels)
                 if not whole:
                     for r in range(rows):
-                        _fill_planes_compiled(
+                        fill_planes_compiled(
                             planes, r * plane, grad, image + r * height * pixels, (height, pixels), y0 * TILE, 0,
                             (y1 - y0) * TILE, pitch,
                         )  # fmt: skip

@@ -40,7 +40,7 @@ from reference.kernels.convolution.winograd_strided_transforms import (
     weight_grad_line,
     weight_line,
 )
-from reference.kernels.convolution.winograd_tiles import PIECE, _bases, _Lanes, _load_piece, _store_piece
+from reference.kernels.convolution.winograd_tiles import PIECE, piece_bases, Lanes, load_piece, store_piece
 
 LINE_BYTES = 64  # what a processor fetches at once
 
@@ -87,15 +87,15 @@ def _starts(side: int) -> list[int]:
 def _rows_of_patches(v: Vectors, bases: list, pitch, side: int, number):
     """The rows of every lane's patch, each of them read when it is asked for."""
     if side == TAPS:
-        first, second, last = (_load_piece(v, bases, number(start)) for start in _starts(side))
-        flat = [_Lanes(v, value) for value in [*first, *second, last[-1]]]
+        first, second, last = (load_piece(v, bases, number(start)) for start in _starts(side))
+        flat = [Lanes(v, value) for value in [*first, *second, last[-1]]]
         yield from (flat[row : row + TAPS] for row in range(0, TAPS * TAPS, TAPS))
         return
     for row in range(side):
         numbers = []
         for start in _starts(side):
-            numbers += _load_piece(v, bases, v.builder.add(v.builder.mul(pitch, number(row)), number(start)))
-        yield [_Lanes(v, value) for value in numbers[:side]]
+            numbers += load_piece(v, bases, v.builder.add(v.builder.mul(pitch, number(row)), number(start)))
+        yield [Lanes(v, value) for value in numbers[:side]]
 
 
 def _compiled_spread(line, side: int, flipped: bool = False):
@@ -109,7 +109,7 @@ def _compiled_spread(line, side: int, flipped: bool = False):
             def number(value):
                 return context.get_constant(types.intp, value)
 
-            rows = _rows_of_patches(v, _bases(v, source, places, places_at, origin, number), pitch, side, number)
+            rows = _rows_of_patches(v, piece_bases(v, source, places, places_at, origin, number), pitch, side, number)
             if flipped:
                 rows = [row[::-1] for row in [*rows][::-1]]
             for e, point in enumerate(sum(_rows_first(line, rows), [])):
@@ -134,12 +134,12 @@ def _compiled_gather(line, points: int, side: int):
                 return context.get_constant(types.intp, value)
 
             def point(row, column):
-                return _Lanes(v, v.load(source, at, builder.mul(step, number(row * points + column))))
+                return Lanes(v, v.load(source, at, builder.mul(step, number(row * points + column))))
 
             columns = [line([point(row, column) for row in range(points)]) for column in range(points)]
-            begin = _Lanes(v, v.splat(start, start_at))
-            bases = _bases(v, out, places, places_at, origin, number)
-            total, values = _Lanes(v, v.zeros()), []
+            begin = Lanes(v, v.splat(start, start_at))
+            bases = piece_bases(v, out, places, places_at, origin, number)
+            total, values = Lanes(v, v.zeros()), []
             for i in range(side):
                 row = [number + begin for number in line([column[i] for column in columns])]
                 for value in row:
@@ -148,9 +148,9 @@ def _compiled_gather(line, points: int, side: int):
                 if side != TAPS or len(values) == TAPS * TAPS:
                     for first in _starts(side):
                         offset = builder.add(builder.mul(pitch, number(i if side != TAPS else 0)), number(first))
-                        _store_piece(v, values[first : first + PIECE], bases, offset)
+                        store_piece(v, values[first : first + PIECE], bases, offset)
                     values = []
-            check = _Lanes(v, v.load(checks, number(0))) + 0.0 * total
+            check = Lanes(v, v.load(checks, number(0))) + 0.0 * total
             v.store(check.value, checks, number(0))
             return context.get_dummy_value()
 

@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 
 from reference.kernels.compiled import compiled
 from reference.kernels.vectors import VECTOR_BYTES, Vectors
-from reference.kernels.convolution.winograd_kernels import _block_of_compiled
+from reference.kernels.convolution.winograd_kernels import block_of_compiled
 from reference.kernels.convolution.winograd_planes import (
     place_compiled,
     spread_grads_2,
@@ -163,7 +163,7 @@ def multiply_tiles(
     for unit in range(unit_0, unit_1):
         o0, o1 = unit * row_count, min(out_channels, (unit + 1) * row_count)
         for index in range(block_0, block_1):
-            n0, n1, y0, y1 = _block_of_compiled(index, images, tiles, block)
+            n0, n1, y0, y1 = block_of_compiled(index, images, tiles, block)
             count = (y1 - y0) * tiles[1]
             if index != held:
                 held = index

@@ -132,21 +132,21 @@ def _compiled_copy_rows(zeros_behind: bool):
     return copy_rows
 
 
-class _Lanes:
+class Lanes:
     """A vector register under +, - and * with a float, which LLVM may fuse."""
 
     def __init__(self, v: Vectors, value):
         self.v, self.value = v, value
 
     def __add__(self, other):
-        return _Lanes(self.v, self.v.builder.fadd(self.value, other.value, flags=("contract",)))
+        return Lanes(self.v, self.v.builder.fadd(self.value, other.value, flags=("contract",)))
 
     def __sub__(self, other):
-        return _Lanes(self.v, self.v.builder.fsub(self.value, other.value, flags=("contract",)))
+        return Lanes(self.v, self.v.builder.fsub(self.value, other.value, flags=("contract",)))
 
     def __rmul__(self, factor: float):
         splat = ir.Constant(self.v.type, [factor] * self.v.lanes)
-        return _Lanes(self.v, self.v.builder.fmul(splat, self.value, flags=("contract",)))
+        return Lanes(self.v, self.v.builder.fmul(splat, self.value, flags=("contract",)))
 
 
 def _mask(numbers):
@@ -168,7 +168,7 @@ def _transposed(v: Vectors, vectors: list) -> list:
     return results
 
 
-def _load_piece(v: Vectors, bases: list, offset) -> list:
+def load_piece(v: Vectors, bases: list, offset) -> list:
     """Four vectors: number j of the piece of every lane, at its base plus `offset`."""
     builder = v.builder
     heads = [builder.gep(base, [offset]) for base in bases]
@@ -194,7 +194,8 @@ def _load_piece(v: Vectors, bases: list, offset) -> list:
     return _transposed(v, vectors)
 
 
-def _store_piece(v: Vectors, vectors: list, bases: list, offset) -> None:
+def store_piece(v: Vectors, vectors: list, bases: list, offset) -> None:
+    """Write up to four vectors: number j of the piece of every lane, at its base plus `offset`."""
     builder = v.builder
     heads = [builder.gep(base, [offset]) for base in bases]
     if v.lanes < PIECE or len(vectors) < PIECE:
@@ -211,7 +212,7 @@ def _store_piece(v: Vectors, vectors: list, bases: list, offset) -> None:
             builder.store(part, builder.bitcast(heads[group * PIECE + k], piece), align=v.align)
 
 
-def _bases(v: Vectors, data, places, places_at, origin, number) -> list:
+def piece_bases(v: Vectors, data, places, places_at, origin, number) -> list:
     """Where each lane's patch starts."""
     loads = (v.builder.load(v.address(places, places_at, number(lane))) for lane in range(v.lanes))
     return [v.address(data, origin, place) for place in loads]
@@ -228,13 +229,13 @@ def _compiled_spread(line, side: int, in_one: bool = False, flipped: bool = Fals
             def number(value):
                 return context.get_constant(types.intp, value)
 
-            bases = _bases(v, source, places, places_at, origin, number)
+            bases = piece_bases(v, source, places, places_at, origin, number)
             numbers = [None] * (side * side)
             for row, column, wanted in _pieces(side, in_one):
                 offset = builder.add(builder.mul(pitch, number(row)), number(column))
-                vectors = _load_piece(v, bases, offset)
+                vectors = load_piece(v, bases, offset)
                 for j, at in wanted:
-                    numbers[at] = _Lanes(v, vectors[j])
+                    numbers[at] = Lanes(v, vectors[j])
             points = sum(both_ways(line, _rows(numbers, side, flipped)), [])
             for e, point in enumerate(points):
                 v.store(point.value, out, out_at, builder.mul(out_step, number(e)))
@@ -258,21 +259,21 @@ def _compiled_gather(line, side: int, in_one: bool = False):
                 return context.get_constant(types.intp, value)
 
             points = [
-                _Lanes(v, v.load(source, at, builder.mul(step, number(e)))) for e in range(PATCH * PATCH)
+                Lanes(v, v.load(source, at, builder.mul(step, number(e)))) for e in range(PATCH * PATCH)
             ]
-            begin = _Lanes(v, v.splat(start, start_at))
+            begin = Lanes(v, v.splat(start, start_at))
             numbers = [value + begin for row in both_ways(line, _rows(points, PATCH)) for value in row]
             total = numbers[0]
             for value in numbers[1:]:
                 total = total + value
-            check = _Lanes(v, v.load(checks, number(0))) + 0.0 * total
+            check = Lanes(v, v.load(checks, number(0))) + 0.0 * total
             v.store(check.value, checks, number(0))
-            bases = _bases(v, out, places, places_at, origin, number)
+            bases = piece_bases(v, out, places, places_at, origin, number)
             for row, column, wanted in _pieces(side, in_one):
                 offset = builder.add(builder.mul(pitch, number(row)), number(column))
                 first = row * side + column
                 count = PIECE if in_one else len(wanted)
-                _store_piece(v, [value.value for value in numbers[first : first + count]], bases, offset)
+                store_piece(v, [value.value for value in numbers[first : first + count]], bases, offset)
             return context.get_dummy_value()
 
         n = types.intp
