@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 import time
 from collections.abc import Callable
@@ -50,10 +51,10 @@ def in_turns(functions: dict[str, Callable[[], object]], effort: Effort) -> dict
 
     once = {name: seconds(name) for name in functions}
     times: dict[str, list[float]] = {name: [] for name in functions}
-    names = list(functions)
-    for turn in range(effort.rounds(sum(once.values()))):
-        first = turn % len(names)  # nobody always follows the same neighbour, whose data lies in the caches
-        for name in names[first:] + names[:first]:
+    names, order = list(functions), random.Random(0)
+    for _ in range(effort.rounds(sum(once.values()))):
+        order.shuffle(names)  # nobody always follows the same neighbour, who leaves more or less in the caches
+        for name in names:
             times[name].append(seconds(name))
     return times
 

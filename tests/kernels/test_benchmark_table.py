@@ -1,5 +1,6 @@
 """The table of layer speeds: a complete suite, right counts and means, cells that say what was timed."""
 
+import itertools
 import math
 
 import pytest
@@ -182,6 +183,16 @@ def test_calls_are_in_turns_and_equally_many():
     assert {name: len(values) for name, values in times.items()} == dict.fromkeys("abc", 4)
     rounds = called[3 * WARM_UP + 3 :]
     assert [set(rounds[at : at + 3]) for at in range(0, 12, 3)] == [set("abc")] * 4
+
+
+def test_everybody_follows_everybody():
+    called = []
+    functions = {name: lambda name=name: called.append(name) for name in "abc"}
+    in_turns(functions, Effort(seconds=0, least=40))
+    rounds = called[3 * WARM_UP + 3 :]
+    followed = [rounds[at : at + 2] for at in range(len(rounds) - 1)]
+    for pair in itertools.permutations("abc", 2):
+        assert followed.count(list(pair)) >= 10
 
 
 @pytest.mark.parametrize("per_round, expected", [(1e-6, 50), (0.1, 10), (1.0, 7)])
