@@ -48,6 +48,7 @@ class Observation:
     def _begin(self) -> None:
         self._forward = self._updates = self._stale = 0
         self._rows: list[int] = []
+        self._pending: list[tuple[torch.Tensor, torch.Tensor]] = []  # not in one piece with the others yet
         self._kept, self._full, self._chosen = 0, False, False
 
     def __enter__(self) -> "Observation":
@@ -73,6 +74,7 @@ class Observation:
         """What was seen since the last time."""
         indices: list[int | None] = [None, None, None]
         with contextlib.suppress(Exception):
+            self._put_together()
             kept = [each[: self._kept] for each in (self._outputs, self._gradients)] if self._kept else []
             arrays = [torch.tensor(self._rows, dtype=torch.int64), *kept]
             indices = [parcel.add(array)[0] for array in arrays]
@@ -103,18 +105,29 @@ class Observation:
         """A gradient has come back to an output."""
         try:
             self._rows.append(len(values))
+            self._put_together()
+            self._pending.append((values, gradient.detach().clone()))
+        except Exception:
+            return
+
+    def _put_together(self) -> None:
+        """Write what is pending into one piece, as far as that can be."""
+        while self._pending:
+            values, gradient = self._pending[0]
             end, width = self._kept + len(values), values.shape[1]
             if self._outputs.shape[1:] != (width,):
-                self._full, self._kept = self._full or self._kept > 0, 0  # outputs of two widths in one epoch: none are sent
+                self._full, self._kept = self._full or self._kept > 0, 0  # of two widths in one epoch none are sent
                 shape = self._most, width
                 self._outputs, self._gradients = (torch.empty(shape, device=values.device) for _ in range(2))
             self._full = self._full or end > self._most
             if not self._full:
-                self._outputs[self._kept : end] = values
-                self._gradients[self._kept : end] = gradient.detach()
+                try:
+                    self._outputs[self._kept : end] = values
+                    self._gradients[self._kept : end] = gradient
+                except RuntimeError:
+                    return  # inside of torch.func.grad its tensors are no numbers; they are when it is over
                 self._kept = end
-        except Exception:
-            self._full = True
+            del self._pending[0]
 
     def _choose(self, classes: int) -> None:
         """Look at one small parameter, the last layer's bias where there is one: its gradient is never 0 for long."""
