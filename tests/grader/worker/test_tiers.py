@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -230,30 +231,36 @@ def test_a_session_ends_when_the_process_that_watches_over_it_is_killed(worker, 
     assert not [process for process in left if process.status() != psutil.STATUS_ZOMBIE]
 
 
+GRADER = """
+import time
+from grader.worker import Worker
+from tests.grader.worker.test_tiers import zygote
+worker = Worker(preload=(), isolation="bwrap")
+print(zygote(worker).pid, flush=True)
+time.sleep(600)
+"""
+
+
 @pytest.mark.skipif(bool(problem_with("bwrap")), reason=problem_with("bwrap"))
 def test_a_worker_in_bubblewrap_that_was_stopped_ends_with_its_grader():
     """Elsewhere a worker ends when the connection to its grader does, which a stopped one does not see."""
-    reader, writer = os.pipe()
-    grader = os.fork()
-    if grader == 0:
-        os.write(writer, str(zygote(Worker(preload=(), isolation="bwrap")).pid).encode())
-        time.sleep(600)
-    running = psutil.Process(int(os.read(reader, 100)))
+    command = [sys.executable, "-c", GRADER]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]) as grader:
+        try:
+            running = psutil.Process(int(grader.stdout.readline()))
+            running.suspend()
+            until = time.monotonic() + 5
+            while running.status() != psutil.STATUS_STOPPED:
+                assert time.monotonic() < until
+                time.sleep(0.01)
+        finally:
+            grader.kill()
     try:
-        running.suspend()
-        until = time.monotonic() + 5
-        while running.status() != psutil.STATUS_STOPPED:
-            assert time.monotonic() < until
-            time.sleep(0.01)
-        os.kill(grader, signal.SIGKILL)
-        os.waitpid(grader, 0)
         _, left = psutil.wait_procs([running], timeout=5)
         assert not [process for process in left if process.status() != psutil.STATUS_ZOMBIE]
     finally:
         with contextlib.suppress(psutil.NoSuchProcess):
             running.kill()
-        os.close(reader)
-        os.close(writer)
 
 
 def test_a_tier_that_the_machine_has_is_not_passed_over():
