@@ -1,6 +1,8 @@
 """Whatever a submission does to its process, the grader gets a verdict and nothing stays behind."""
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -170,21 +172,31 @@ def test_closing_a_worker_leaves_no_process_and_no_file(write, tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["submission"]
 
 
+GRADER = """
+import sys, time
+from pathlib import Path
+import psutil
+from grader.worker import Code, Isolation, Worker
+from tests.grader.worker.conftest import call
+worker = Worker(preload=(), isolation=Isolation("process"))
+call(worker.session(Code({"mytorch": Path(sys.argv[1])})), "f", sys.argv[2], False, wall=60)
+(zygote,) = psutil.Process().children()
+print(zygote.pid, flush=True)
+time.sleep(600)
+"""
+
+
 def test_a_grader_that_is_killed_takes_its_workers_and_their_orphans_with_it(write, tmp_path: Path):
-    submission, file = write(mytorch=ORPHAN), tmp_path / "pid"
-    reader, writer = os.pipe()
-    grader = os.fork()
-    if grader == 0:
-        worker = Worker(preload=(), isolation=Isolation("process"))
-        call(worker.session(submission), "f", str(file), False, wall=60)
-        (zygote,) = psutil.Process().children()
-        os.write(writer, f"{zygote.pid}".encode())
-        time.sleep(600)
-    zygote = psutil.Process(int(os.read(reader, 100)))
-    pids = [process.pid for process in (zygote, *zygote.children(recursive=True))]
-    assert len(pids) == 3 and _written_pid(file) in pids
-    os.kill(grader, 9)
-    os.waitpid(grader, 0)
+    write(mytorch=ORPHAN)
+    file = tmp_path / "pid"
+    command = [sys.executable, "-c", GRADER, str(tmp_path / "submission" / "mytorch.py"), str(file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]) as grader:
+        try:
+            zygote = psutil.Process(int(grader.stdout.readline()))
+            pids = [process.pid for process in (zygote, *zygote.children(recursive=True))]
+            assert len(pids) == 3 and _written_pid(file) in pids
+        finally:
+            grader.kill()
     until = time.monotonic() + 10
     while any(_living(pid) for pid in pids):
         assert time.monotonic() < until, "the worker outlived its grader"
