@@ -15,7 +15,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from reference.kernels.compiled import compiled
-from reference.kernels.convolution.gemm_pack import _cells_compiled, fill_transposed_compiled, transpose
+from reference.kernels.convolution.gemm_pack import cells_compiled, fill_transposed_compiled, transpose
 from reference.kernels.convolution.gemm_tile import HEIGHTS, VECTORS, initial
 from reference.kernels.vectors import VECTOR_BYTES, Vectors
 
@@ -192,7 +192,7 @@ def outer_products(
     runs = np.zeros(height, np.bool_)  # the rows that a tap sees
     for i in range(kernel_size[0]):
         shift = i * dilation[0] - corner[0]
-        y0, y1 = _cells_compiled(height, grad_shape[1], stride[0], shift)
+        y0, y1 = cells_compiled(height, grad_shape[1], stride[0], shift)
         for y in range(y0, y1):
             runs[y * stride[0] + shift] = True
     if runs.all():
@@ -213,10 +213,10 @@ def outer_products(
                     c, rows = cuts[panel], cuts[panel + 1] - cuts[panel]
                     for i in range(kernel_size[0]):
                         down = i * dilation[0] - corner[0]
-                        y0, y1 = _cells_compiled(height, grad_shape[1], stride[0], down)
+                        y0, y1 = cells_compiled(height, grad_shape[1], stride[0], down)
                         for j in range(kernel_size[1]):
                             right = j * dilation[1] - corner[1]
-                            x0, x1 = _cells_compiled(source_width, grad_shape[2], stride[1], right)
+                            x0, x1 = cells_compiled(source_width, grad_shape[2], stride[1], right)
                             seen = (y0 * stride[0] + down) * source_width + x0 * stride[1] + right
                             k = ((g * panels_all + p) * per_group + c) * taps + i * kernel_size[1] + j
                             outer_compiled(

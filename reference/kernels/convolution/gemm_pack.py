@@ -130,14 +130,14 @@ def fill_row(planes, at, count, source, source_at, step, first, end):
         planes[at + q] = 0
 
 
-def _cells(size, count, step, shift):
+def cells(size, count, step, shift):
     """The range of cells q in range(count) with 0 <= q*step + shift < size; empty ranges start and end at 0."""
     first = max(0, -(shift // step))
     end = min(count, (size - 1 - shift) // step + 1)
     return (first, end) if first < end else (0, 0)
 
 
-fill_row_compiled, _cells_compiled = compiled(fill_row, inline="always"), compiled(_cells)
+fill_row_compiled, cells_compiled = compiled(fill_row, inline="always"), compiled(cells)
 
 
 def fill_planes(planes, image_step, plane_step, source, source_at, source_image, shape, phases, seen, row, images):
@@ -158,8 +158,8 @@ def fill_planes(planes, image_step, plane_step, source, source_at, source_image,
         for c in range(channels):
             for p in range(phases.shape[0]):
                 shift, above = column_0 + phases[p, 1], row * step_h + row_0 + phases[p, 0]
-                first, end = _cells_compiled(width, pitch, step_w, shift)
-                row_first, row_end = _cells_compiled(height, rows, step_h, above)
+                first, end = cells_compiled(width, pitch, step_w, shift)
+                row_first, row_end = cells_compiled(height, rows, step_h, above)
                 at = n * image_step + c * plane_step + p * rows * pitch
                 pixels = source_at + n * source_image + c * height * width + above * width + shift
                 for r in range(rows):

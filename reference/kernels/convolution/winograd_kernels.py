@@ -50,7 +50,30 @@ def block_of(index, images, tiles, block):
     return n0, min(images, n0 + block[0]), y0, min(tiles[0], y0 + block[1])
 
 
-fill_planes_compiled, block_of_compiled = compiled(fill_planes), compiled(block_of)
+def place_tiles(places, shape, origin, steps, lanes):
+    """Where every tile of a block starts.
+
+    Args:
+        places: written, up to a whole vector: spare lanes do the last tile once more.
+        shape, steps: (images, rows, columns) of tiles, and numbers from one to the next. origin: the first tile's place.
+
+    Returns:
+        How many tiles there are.
+    """
+    count = 0
+    for n in range(shape[0]):
+        for y in range(shape[1]):
+            for x in range(shape[2]):
+                places[count] = origin + n * steps[0] + y * steps[1] + x * steps[2]
+                count += 1
+    for spare in range(count, -(-count // lanes) * lanes):
+        places[spare] = places[count - 1]
+    return count
+
+
+fill_planes_compiled, block_of_compiled, place_tiles_compiled = (
+    compiled(function) for function in (fill_planes, block_of, place_tiles)
+)
 
 
 def transform_weights(weight, steps, channels, tile, flipped, cuts, packed, origin, first, end):
@@ -129,19 +152,14 @@ def multiply_images(
         n0, n1, y0, y1 = block_of_compiled(unit // chunks, images, tiles, block)
         chunk, panels = unit % chunks, cuts.shape[0] - 1
         rows, out_rows = (y1 - y0) * tile + PATCH - tile, (y1 - y0) * tile
-        count = 0
-        for n in range(n1 - n0):
-            for y in range(y1 - y0):
-                for x in range(tiles[1]):
-                    seen[count] = (n * rows + y * tile) * pitch + x * tile
-                    if whole:
-                        made[count] = ((n0 + n) * out_channels * out_height + (y0 + y) * tile) * out_width + x * tile
-                    else:
-                        made[count] = (n * out_rows + y * tile) * out_pitch + x * tile
-                    count += 1
+        of_block, image_step = (n1 - n0, y1 - y0, tiles[1]), out_rows * out_pitch
+        first_tile = 0
+        if whole:
+            first_tile = (n0 * out_channels * out_height + y0 * tile) * out_width
+            image_step = out_channels * out_height * out_width
+        count = place_tiles_compiled(seen, of_block, 0, (rows * pitch, tile * pitch, tile), lanes)
+        place_tiles_compiled(made, of_block, first_tile, (image_step, tile * out_pitch, tile), lanes)
         vectors = -(-count // lanes)
-        for spare in range(count, vectors * lanes):  # these lanes do the last tile once more
-            seen[spare], made[spare] = seen[count - 1], made[count - 1]
         planes[: (n1 - n0) * rows * pitch] = 0
         for c in range(channels):
             for n in range(n0, n1):

@@ -27,7 +27,7 @@ from numba.extending import intrinsic
 
 from reference.kernels.compiled import compiled
 from reference.kernels.vectors import VECTOR_BYTES, Vectors
-from reference.kernels.convolution.winograd_tiles import Lanes, _rows
+from reference.kernels.convolution.winograd_tiles import Lanes, in_rows
 from reference.kernels.convolution.winograd_transforms import PATCH, both_ways, input_line, output_grad_line, output_line
 
 
@@ -107,7 +107,7 @@ def _plain_spread(line, side: int):
     def spread(out, out_at, out_step, planes, at, pitch):
         lanes = VECTOR_BYTES // out.itemsize
         cells = [at + i * pitch + j * lanes for i in range(side) for j in range(side)]
-        points = sum(both_ways(line, _rows([planes[cell : cell + lanes] for cell in cells], side)), [])
+        points = sum(both_ways(line, in_rows([planes[cell : cell + lanes] for cell in cells], side)), [])
         for e, point in enumerate(points):
             out[out_at + e * out_step : out_at + e * out_step + lanes] = point
 
@@ -118,7 +118,7 @@ def _plain_gather(line, side: int):
     def gather(source, at, step, planes, to, pitch, start, start_at, checks):
         lanes = VECTOR_BYTES // source.itemsize
         points = [source[at + e * step : at + e * step + lanes] for e in range(PATCH * PATCH)]
-        for i, row in enumerate(both_ways(line, _rows(points, PATCH))):
+        for i, row in enumerate(both_ways(line, in_rows(points, PATCH))):
             for j, number in enumerate(row):
                 cell = to + i * pitch + j * lanes
                 planes[cell : cell + lanes] = number + start[start_at]
@@ -168,7 +168,7 @@ def _compiled_gather(line, side: int):
 
             points = [Lanes(v, v.load(source, at, builder.mul(step, number(e)))) for e in range(PATCH * PATCH)]
             begin = Lanes(v, v.splat(start, start_at))
-            patch = [[value + begin for value in row] for row in both_ways(line, _rows(points, PATCH))]
+            patch = [[value + begin for value in row] for row in both_ways(line, in_rows(points, PATCH))]
             total = sum(sum(patch, [])[1:], patch[0][0])
             v.store((Lanes(v, v.load(checks, number(0))) + 0.0 * total).value, checks, number(0))
             for i, row in enumerate(patch):

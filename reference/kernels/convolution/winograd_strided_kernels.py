@@ -6,7 +6,11 @@ import numpy as np
 
 from reference.kernels.compiled import compiled
 from reference.kernels.vectors import VECTOR_BYTES
-from reference.kernels.convolution.winograd_kernels import block_of_compiled, fill_planes_compiled
+from reference.kernels.convolution.winograd_kernels import (
+    block_of_compiled,
+    fill_planes_compiled,
+    place_tiles_compiled,
+)
 from reference.kernels.convolution.winograd_strided_products import point_products_compiled, transform_filters_compiled
 from reference.kernels.convolution.winograd_strided_tiles import (
     ask_to_read,
@@ -60,19 +64,14 @@ def multiply_images(
         chunk = unit % chunks
         rows, out_rows = (y1 - y0) * step + seen_rows - step, (y1 - y0) * side
         t0, t1 = max(0, y0 * side - ahead[0]), min(out_height, y1 * side - ahead[0])
-        count = 0
-        for n in range(n1 - n0):
-            for y in range(y1 - y0):
-                for x in range(tiles[1]):
-                    seen[count] = (n * rows + y * step) * pitch + x * step
-                    if whole:
-                        made[count] = ((n0 + n) * out_channels * out_height + (y0 + y) * side) * out_width + x * side
-                    else:
-                        made[count] = (n * out_rows + y * side) * out_pitch + x * side
-                    count += 1
+        of_block, image_step = (n1 - n0, y1 - y0, tiles[1]), out_rows * out_pitch
+        first_tile = 0
+        if whole:
+            first_tile = (n0 * out_channels * out_height + y0 * side) * out_width
+            image_step = out_channels * out_height * out_width
+        count = place_tiles_compiled(seen, of_block, 0, (rows * pitch, step * pitch, step), lanes)
+        place_tiles_compiled(made, of_block, first_tile, (image_step, side * out_pitch, side), lanes)
         vectors = -(-count // lanes)
-        for spare in range(count, vectors * lanes):  # these lanes do the last tile once more
-            seen[spare], made[spare] = seen[count - 1], made[count - 1]
         planes[: (n1 - n0) * rows * pitch + lanes] = 0
         for c in range(channels):
             for n in range(n0, n1):

@@ -57,7 +57,7 @@ def _pieces(side: int, in_one: bool) -> list[tuple[int, int, list[tuple[int, int
     ]
 
 
-def _rows(numbers: list, side: int, flipped: bool = False) -> list[list]:
+def in_rows(numbers: list, side: int, flipped: bool = False) -> list[list]:
     numbers = numbers[::-1] if flipped else numbers
     return [numbers[i : i + side] for i in range(0, side * side, side)]
 
@@ -67,7 +67,7 @@ def _plain_spread(line, side: int, in_one: bool = False, flipped: bool = False):
         lanes = VECTOR_BYTES // out.itemsize
         at = origin + places[places_at : places_at + lanes]
         numbers = [source[at + i * pitch + j] for i in range(side) for j in range(side)]
-        points = sum(both_ways(line, _rows(numbers, side, flipped)), [])
+        points = sum(both_ways(line, in_rows(numbers, side, flipped)), [])
         for e, point in enumerate(points):
             out[out_at + e * out_step : out_at + e * out_step + lanes] = point
 
@@ -78,7 +78,7 @@ def _plain_gather(line, side: int, in_one: bool = False):
     def gather(source, at, step, out, places, places_at, origin, pitch, start, start_at, checks):
         lanes = VECTOR_BYTES // out.itemsize
         points = [source[at + e * step : at + e * step + lanes] for e in range(PATCH * PATCH)]
-        numbers = [number + start[start_at] for row in both_ways(line, _rows(points, PATCH)) for number in row]
+        numbers = [number + start[start_at] for row in both_ways(line, in_rows(points, PATCH)) for number in row]
         with np.errstate(all="ignore"):
             checks[:lanes] += 0 * sum(numbers)
         for i in range(side):
@@ -236,7 +236,7 @@ def _compiled_spread(line, side: int, in_one: bool = False, flipped: bool = Fals
                 vectors = load_piece(v, bases, offset)
                 for j, at in wanted:
                     numbers[at] = Lanes(v, vectors[j])
-            points = sum(both_ways(line, _rows(numbers, side, flipped)), [])
+            points = sum(both_ways(line, in_rows(numbers, side, flipped)), [])
             for e, point in enumerate(points):
                 v.store(point.value, out, out_at, builder.mul(out_step, number(e)))
             return context.get_dummy_value()
@@ -262,7 +262,7 @@ def _compiled_gather(line, side: int, in_one: bool = False):
                 Lanes(v, v.load(source, at, builder.mul(step, number(e)))) for e in range(PATCH * PATCH)
             ]
             begin = Lanes(v, v.splat(start, start_at))
-            numbers = [value + begin for row in both_ways(line, _rows(points, PATCH)) for value in row]
+            numbers = [value + begin for row in both_ways(line, in_rows(points, PATCH)) for value in row]
             total = numbers[0]
             for value in numbers[1:]:
                 total = total + value
