@@ -146,7 +146,10 @@ def interpreter() -> str:
 
 
 def site_packages() -> list[str]:
-    """The folders that packages are imported from here, without what .pth files add."""
+    """The folders that packages are imported from here, without what .pth files add; links are followed.
+
+    bwrap mounts nothing on a path that leads through a link.
+    """
     import importlib.util
 
     origins = [importlib.util.find_spec(name).origin for name in ("torch", "numpy", "msgspec", "psutil")]
@@ -154,7 +157,7 @@ def site_packages() -> list[str]:
     folders += site.getsitepackages()
     if site.ENABLE_USER_SITE:
         folders.append(site.getusersitepackages())
-    return [folder for folder in dict.fromkeys(folders) if os.path.isdir(folder)]
+    return [folder for folder in dict.fromkeys(map(os.path.realpath, folders)) if os.path.isdir(folder)]
 
 
 def _bwrap(folder: str, packages: Sequence[str]) -> list[str]:

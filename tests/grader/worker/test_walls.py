@@ -2,7 +2,9 @@
 
 import os
 import socket
+import subprocess
 import sys
+import venv
 from pathlib import Path
 
 import psutil
@@ -137,6 +139,18 @@ def test_bubblewrap_covers_an_installed_copy_of_this_project(tier: str, tmp_path
     with Worker(preload=(), isolation=tier) as worker, worker.session(write(mytorch=SOURCE)) as session:
         found = [call(session, "listed", str(place / name)).message for name in ("reference", "other")]
     assert [message.outputs[0].detail for message in found] == ["''", "'nn.py'"]
+
+
+@pytest.mark.parametrize("tier", _holding("bwrap"))
+def test_bubblewrap_holds_where_packages_lie_behind_a_link(tier: str, tmp_path: Path):
+    venv.create(tmp_path, symlinks=True)
+    (packages,) = tmp_path.glob("lib/python*/site-packages")
+    packages.rmdir()
+    packages.symlink_to(tiers.site_packages()[0])
+    code = f"from grader.worker.isolation import problem_with; print(problem_with('{tier}') or 'holds')"
+    command = [tmp_path / "bin" / "python", "-c", code]
+    run = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, timeout=120)
+    assert run.stdout == "holds\n", run.stdout + run.stderr
 
 
 def test_a_session_ends_with_all_that_it_started(sandbox, write):
