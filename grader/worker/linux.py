@@ -18,6 +18,11 @@ def die_with_parent() -> None:
     _prctl(_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def go_on_without_parent() -> None:
+    """Have the kernel continue this process when its parent ends, should it be stopped then."""
+    _prctl(_SET_PDEATHSIG, signal.SIGCONT)
+
+
 def closed_to_others(closed: bool) -> None:
     """Whether processes of the same user may neither read this one's memory nor trace it."""
     _prctl(_SET_DUMPABLE, int(not closed))

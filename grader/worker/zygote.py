@@ -39,6 +39,7 @@ def serve(control: socket.socket, walls: Walls) -> None:
     the pipe for what it prints, and a pipe that this process writes the session's exit status to.
     """
     linux.adopt_orphans()
+    linux.go_on_without_parent()  # not killed: all that sessions have started is still to be ended
     wake, waker = socket.socketpair()
     waker.setblocking(False)
     signal.signal(signal.SIGCHLD, lambda number, frame: None)

@@ -232,19 +232,21 @@ def test_a_session_ends_when_the_process_that_watches_over_it_is_killed(worker, 
 
 
 GRADER = """
-import time
+import sys, time
 from grader.worker import Worker
 from tests.grader.worker.test_tiers import zygote
-worker = Worker(preload=(), isolation="bwrap")
+worker = Worker(preload=(), isolation=sys.argv[1])
 print(zygote(worker).pid, flush=True)
 time.sleep(600)
 """
 
 
-@pytest.mark.skipif(bool(problem_with("bwrap")), reason=problem_with("bwrap"))
-def test_a_worker_in_bubblewrap_that_was_stopped_ends_with_its_grader():
-    """Elsewhere a worker ends when the connection to its grader does, which a stopped one does not see."""
-    command = [sys.executable, "-c", GRADER]
+@pytest.mark.parametrize("tier", ["bwrap", "unshare", "process"])
+def test_a_worker_that_was_stopped_ends_with_its_grader(tier: str):
+    """It ends when the connection to its grader does, which a stopped one does not see."""
+    if problem := problem_with(tier):
+        pytest.skip(problem)
+    command = [sys.executable, "-c", GRADER, tier]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]) as grader:
         try:
             running = psutil.Process(int(grader.stdout.readline()))
