@@ -55,6 +55,8 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     train_sample: int  # training images that the grader's own curve is measured on
     val_size: int
     required_accuracy: float  # fraction in [0, 1]
+    source: str = ""  # one line: the images, of all that the run had
+    synthetic: bool = False  # whether they are a stand-in
 
 
 class DeliverableResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -131,6 +131,8 @@ class Loop:
                 train_sample=len(sample),
                 val_size=len(val),
                 required_accuracy=required,
+                source=data.source,
+                synthetic=data.kind != "real",
             )
             if keep:
                 bench.training = training

@@ -37,16 +37,21 @@ def write(result: Result, path: Path) -> list[Path]:
         title = f"{result.assignment} deliverable {deliverable.number}: {deliverable.title}"
         if deliverable.swap:
             title += f" (with {deliverable.swap})"
-        data = result.data_source
-        if result.data == "synthetic":
-            data = f"SYNTHETIC STAND-IN, not the real data: {data}"
         plot = path.with_name("-".join(part for part in parts if part))
-        curves(deliverable.training, plot, title=title, data=data)
+        curves(deliverable.training, plot, title=title, data=_images(result, deliverable.training))
         written.append(plot)
     earlier = path.parent.glob(f"{glob.escape(path.stem)}-deliverable*-curves.png")
     for stale in set(earlier) - set(written):
         stale.unlink()
     return written
+
+
+def _images(result: Result, training: Training) -> str:
+    """What the network was trained on; an older grader's result only knows of all that the run had."""
+    source, synthetic = training.source, training.synthetic
+    if not source:
+        source, synthetic = result.data_source, result.data == "synthetic"
+    return f"SYNTHETIC STAND-IN, not the real data: {source}" if synthetic else source
 
 
 def curves(training: Training, path: Path, *, title: str, data: str) -> None:

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 from rich.console import Console
 
@@ -319,6 +320,18 @@ def test_every_file_of_a_result_lies_beside_its_json(tmp_path):
         "alice-deliverable2-deliverable1----a-b-curves.png",
     ]
     assert all(path.is_file() and path.parent == tmp_path / "out" for path in written)
+
+
+def test_curves_name_the_images_of_their_own_training(tmp_path, figures):
+    mnist = msgspec.structs.replace(training(), source="MNIST (IDX)")
+    shapes = msgspec.structs.replace(training(), source="synthetic shapes", synthetic=True)
+    trained = [deliverable(number, training=kind) for number, kind in enumerate((mnist, shapes, training()), 2)]
+    plots.write(result(trained, data="synthetic", data_source="MNIST (IDX); synthetic shapes"), tmp_path / "a.json")
+    loud = "SYNTHETIC STAND-IN, not the real data: "
+    told = [" ".join(text.get_text() for text in figure.findobj(Text)) for figure in figures]
+    assert "MNIST (IDX)" in told[0] and loud not in told[0] and "shapes" not in told[0]
+    assert f"{loud}synthetic shapes" in told[1]
+    assert f"{loud}MNIST (IDX); synthetic shapes" in told[2]  # of an older grader
 
 
 def test_plots_of_an_earlier_run_do_not_stay_beside_a_new_result(tmp_path):
