@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -269,6 +270,29 @@ def test_a_run_that_dies_leaves_a_valid_result_that_says_so(laid_out_bare, tmp_p
     results = laid_out_bare.grade(mytorch__py=UNFOLD)
     assert results["score"] == 0 and results["visibility"] == "visible"
     assert said in results["output"]
+
+
+HELD = """
+import json, sys
+def grown(): return bytearray(b"1") * (6 << 20)
+grown()  # the first that is freed teaches glibc to keep what is not larger
+blocks = [grown() for _ in range(20)]
+above = bytes(100_000)
+del blocks
+held = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("RssAnon"))
+json.dump({"held": int(held) >> 10}, open(sys.argv[-1] + "/results/results.json", "w"))
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="how this C library frees memory is not known")
+def test_large_blocks_that_are_freed_go_back_to_the_system(laid_out_bare, tmp_path):
+    stand_in = tmp_path / "python"
+    stand_in.write_text(f"#!/bin/sh\nexec {sys.executable} -c '{HELD}' \"$@\"\n")
+    stand_in.chmod(0o755)
+    laid_out_bare.python = str(stand_in)
+    script = laid_out_bare.root / "run_autograder"
+    script.write_text(script.read_text().replace("SECONDS_IN_ALL=1 ", "SECONDS_IN_ALL=60 "))
+    assert laid_out_bare.grade(mytorch__py=UNFOLD)["held"] < 60  # of 120 MiB, and 10 of Python itself
 
 
 @pytest.fixture
