@@ -60,8 +60,9 @@ from reference.kernels.convolution.winograd_strided_transforms import (
 CACHE_BYTES = 900 * 1024
 # Of the weight's gradient: tiles of a block, and what the transformed gradients of a group of channels may take.
 GRAD_TILES, GRAD_BYTES = 64, 700 * 1024
-# Up to so many tiles per thread, transformed filters are better made where they are used than kept.
-FEW_TILES = 32
+# Up to so many tiles per thread, transformed filters are better made where they are used than kept; so they are where
+# a thread's transformed patches take no more than that, and all patches no more than the filters.
+FEW_TILES, SHARE_BYTES = 32, 6 << 20
 # What the transform of a filter costs, in the multiply-adds that `parallel` counts.
 FILTER_OPERATIONS = 250
 # (source rows from tile to tile, source rows that a tile sees, target rows of a tile)
@@ -119,7 +120,8 @@ def _products(backward: bool, source, weight, steps, start, corner, ahead, targe
     operations = count * channels * rows * POINTS
     threads = parallel.parts(operations, operations)
     per_tile = POINTS * (channels + HEIGHTS[0]) * itemsize
-    packed_once = count > FEW_TILES * threads
+    patches, filters = POINTS * count * channels * itemsize, FILTER_POINTS * rows * channels * itemsize
+    packed_once = count > FEW_TILES * threads and patches > min(filters, SHARE_BYTES * threads)
     if packed_once:
         block = tile_block(images, tiles, width, CACHE_BYTES // per_tile, threads)
     else:
