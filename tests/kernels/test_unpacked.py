@@ -5,14 +5,18 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reference.kernels import conv2d, parallel
 from reference.kernels.convolution.geometry import Geometry
 from reference.kernels.memory import NONE
+from reference.kernels.convolution.unpacked import UNPACKED
 from reference.kernels.convolution.unpacked_plan import plan
 from reference.kernels.convolution.unpacked_tiles import SUMS
 from reference.kernels.vectors import VECTOR_BYTES
 
+LANES = VECTOR_BYTES // 4
 # (input, weight, keywords). Rows of a tile and vectors of pixels that are whole, that are not, and only one of them.
 LAYERS = {
     "fewer pixels than a vector": ((1, 5, 3, 2), (7, 5, 2, 2), {}),
@@ -27,6 +31,13 @@ LAYERS = {
     "groups": ((2, 6, 7, 9), (8, 3, 3, 3), {"padding": 1, "groups": 2}),
     "the image as it lies": ((1, 9, 6, 7), (11, 9, 1, 1), {}),
     "images and groups as they lie": ((3, 8, 5, 9), (6, 4, 1, 1), {"groups": 2}),
+    "rows of a vector": ((3, 3, 5, LANES), (SUMS + 1, 3, 3, 3), {"padding": 1}),
+    "rows of a vector, an odd number, every other column": ((2, 3, 9, 2 * LANES), (9, 3, 3, 3), {"padding": 1, "stride": 2}),
+    "rows of two vectors": ((2, 4, 6, 2 * LANES), (7, 4, 5, 5), {"padding": 2}),
+    "rows of four vectors, every third column": ((1, 2, 4, 12 * LANES), (3, 2, 2, 4), {"padding": (0, 1), "stride": (1, 3)}),
+    "rows of a vector with more zeros than pixels": ((1, 2, 3, 4), (3, 2, 1, 5), {"padding": (1, LANES // 2)}),
+    "rows of a vector with too many zeros": ((1, 2, 3, 2), (3, 2, 1, LANES + 3), {"padding": (1, LANES)}),
+    "rows of two vectors from wider ones": ((2, 2, 4, 2 * LANES + 6), (3, 2, 3, 4), {"dilation": (1, 2)}),
     "no image": ((0, 2, 5, 6), (3, 2, 3, 3), {}),
 }
 
@@ -50,6 +61,24 @@ def test_every_kind_of_tile_line_and_split_gives_the_convolution(layer, dtype, t
     for bias in (torch.randn(weight_shape[0], generator=generator, dtype=dtype), None):
         found = conv2d(input, weight, bias, **keywords, algorithm="unpacked")
         torch.testing.assert_close(found, F.conv2d(input, weight, bias, **keywords), **tolerance)
+
+
+@given(
+    vectors=st.sampled_from((1, 2, 4)), stride=st.integers(1, 3), taps=st.integers(1, 6), dilation=st.integers(1, 3),
+    left=st.integers(0, LANES + 2), data=st.data(),
+)  # fmt: skip
+def test_rows_of_whole_vectors_under_any_kernel(vectors, stride, taps, dilation, left, data):
+    pixels = (vectors * LANES - 1) * stride + (taps - 1) * dilation + 1  # with the padding
+    right = data.draw(st.integers(0, min(LANES + 2, pixels - left - 1))) if left < pixels else 0
+    left = min(left, pixels - 1)
+    images = torch.randn(2, 2, 3, pixels - left - right, dtype=torch.float64)
+    weight = torch.randn(3, 2, 2, taps, dtype=torch.float64)
+    geometry = Geometry(stride=(1, stride), padding=(1, 0, left, right), dilation=(1, dilation))
+    padded = F.pad(images, (left, right, 1, 0))
+    expected = F.conv2d(padded, weight, stride=(1, stride), dilation=(1, dilation))
+    found = UNPACKED.forward(images.float(), weight.float(), None, geometry)
+    assert found.shape[3] == vectors * LANES
+    torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_what_lies_around_an_image_is_not_seen(threads):

@@ -8,10 +8,12 @@ costs as much as the product. Here nothing is done to them: as in `direct` every
 
 with the pixels p in the lanes of vectors, and each weight is read where it lies, once per two vectors of pixels, and
 sent to all lanes. What is laid out anew is the image, split by columns and strides so that neighbouring output pixels
-see neighbouring numbers; kernels of one tap without stride or padding read the image itself.
+see neighbouring numbers: a line for every column of the kernel, rows one behind the other; or, where rows of the output
+are whole vectors, one for every column that a stride does not repeat, rows apart with zeros between them. Kernels of
+one tap without stride or padding read the image itself.
 
-Cost: 2*N*O*C/G*KH*KW*OH*OW operations; the weights pass through memory once, KW/stride copies of the input are
-written. Parallel over tiles of output channels and pixels, so that one image keeps all threads busy; each lays out
+Cost: 2*N*O*C/G*KH*KW*OH*OW operations; the weights pass through the nearest cache once for every two vectors of
+pixels; KW/stride copies of the input are written, or one where rows lie apart. Parallel over tiles of output channels and pixels, so that one image keeps all threads busy; each lays out
 the lines that it reads, which takes less time than to fetch them from another core's cache. float32 and float64 on the
 CPU. The gradients are those of `direct`.
 Measured error in float32: see `MEASURED_ERROR` in tests/kernels/conv_cases.py.

@@ -17,26 +17,33 @@ def lay_lines(source, size, lines, numbers, planes, first, end):
         source: flat, the images. size: (H, W). lines, numbers: see `unpacked_plan.Plan`. planes: flat, written.
     """
     height, width = size
-    stride_h, stride_w, rows, cols, line, step = numbers
+    stride_h, stride_w, rows, cols, pitch, line, step, apart = numbers
+    before = VECTOR_BYTES // source.itemsize if apart else 0  # cells of a row before its first pixel
     for channel in range(first, end):
         for i in range(lines.shape[0]):
             at, up, across = (channel - first) * step + i * line, lines[i, 0], lines[i, 1]
             row_first, row_end = max(0, -(up // stride_h)), min(rows, (height - 1 - up) // stride_h + 1)
             low, high = max(0, -(across // stride_w)), min(cols, (width - 1 - across) // stride_w + 1)
             row_end = max(row_first, row_end)
-            planes[at : at + min(row_first, rows) * cols] = 0
-            to, count = at + row_first * cols, row_end - row_first
-            seen, pitch = (channel * height + row_first * stride_h + up) * width + across, stride_h * width
+            to, count = at + row_first * pitch + before, row_end - row_first
+            seen, source_pitch = (channel * height + row_first * stride_h + up) * width + across, stride_h * width
+            many = cols
+            if apart:  # the other cells are zero, and stay so
+                seen += low * stride_w
+                many, low, high = max(0, high - low), 0, high - low
+            else:
+                planes[at : at + min(row_first, rows) * cols] = 0
             if stride_w == 1:
-                lay_every(planes, to, cols, cols, source, seen, pitch, count, low, high)
+                lay_every(planes, to, pitch, many, source, seen, source_pitch, count, low, high)
             elif stride_w == 2:
-                lay_even(planes, to, cols, cols, source, seen, pitch, count, low, high)
+                lay_even(planes, to, pitch, many, source, seen, source_pitch, count, low, high)
             else:
                 for y in range(count):
-                    planes[to + y * cols : to + (y + 1) * cols] = 0
+                    planes[to + y * pitch : to + y * pitch + many] = 0
                     for x in range(low, high):
-                        planes[to + y * cols + x] = source[seen + y * pitch + x * stride_w]
-            planes[at + min(row_end, rows) * cols : at + line] = 0
+                        planes[to + y * pitch + x] = source[seen + y * source_pitch + x * stride_w]
+            if not apart:
+                planes[at + min(row_end, rows) * cols : at + line] = 0
         spare = (channel - first) * step + lines.shape[0] * line
         planes[spare : spare + step - lines.shape[0] * line] = 0
 
@@ -56,39 +63,45 @@ def sum_lines(
         room: numbers of a group's lines; 0 where the source's own channels are the lines.
         size, lines, numbers, taps, channels, shape, groups, blocks: see `unpacked_plan.Plan`.
     """
-    out_channels, pixels = shape
+    out_channels, pixels, columns = shape
     lanes, per_group, count = VECTOR_BYTES // target.itemsize, out_channels // groups, taps.shape[0]
     vectors = 1 if pixels <= lanes else 2
     tall, width, cache_line = SUMS // vectors, vectors * lanes, LINE_BYTES // target.itemsize
     panels = -(-per_group // tall)
+    pitch, apart = numbers[4], numbers[7]
+    gap = pitch if apart and columns < width else lanes
     planes, laid_out, origin = source, -1, 0
     if room:
         planes = scratch[part] if scratch.shape[0] else np.empty(room, target.dtype)
+        if apart:
+            planes[:room] = 0
     for unit in range(first, end):
-        panel, group = unit // blocks % panels, unit // (blocks * panels)  # counted through all images
+        # Groups are counted through all images. All panels of weights pass by the same pixels before the next ones come.
+        panel, block, group = unit % panels, unit // panels % blocks, unit // (blocks * panels)
         if group != laid_out:
             if room:
                 lay_lines_compiled(source, size, lines, numbers, planes, group * channels, (group + 1) * channels)
             else:
                 origin = group * channels * pixels
             laid_out = group
-        x = max(0, min(unit % blocks * width, pixels - width))  # the last starts early, and does some pixels again
+        x = max(0, min(block * width, pixels - width))  # the last starts early, and does some pixels again
         row, rows = group % groups * per_group + panel * tall, min(tall, per_group - panel * tall)
         to = (group // groups * out_channels + row) * pixels + x
+        seen = origin + x // columns * pitch + x % columns
         if (group + 1) * panels * blocks < end:  # what is laid out next, a share with every tile, and what is written now
             turn, read = unit % (panels * blocks), channels * size[0] * size[1]
-            for place in range(read * turn // (panels * blocks), read * (turn + 1) // (panels * blocks), cache_line):
-                fetch(source, (group + 1) * read + place)
+            for ahead in range(read * turn // (panels * blocks), read * (turn + 1) // (panels * blocks), cache_line):
+                fetch(source, (group + 1) * read + ahead)
             for r in range(rows):
                 fetch_to_write(target, to + r * pixels)
                 fetch_to_write(target, to + r * pixels + lanes)
         if vectors == 1:
             sums_of_one_vector(
-                target, to, pixels, pixels - x, planes, origin + x, taps, weight, row * count, count, rows, start, row
+                target, to, pixels, pixels - x, planes, seen, gap, taps, weight, row * count, count, rows, start, row
             )
         else:
             sums_of_two_vectors(
-                target, to, pixels, pixels - x, planes, origin + x, taps, weight, row * count, count, rows, start, row
+                target, to, pixels, pixels - x, planes, seen, gap, taps, weight, row * count, count, rows, start, row
             )
 
 

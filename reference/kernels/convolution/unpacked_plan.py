@@ -18,14 +18,18 @@ class Plan:
     """One shape's output.
 
     Line (up, across) of a channel holds for row q and column x of the output the pixel (q*stride_h + up, x*stride_w +
-    across), zero where there is none; the row q runs beyond the output's.
+    across), zero where there is none; the row q runs beyond the output's. There is a line for every row of the kernel
+    that a stride does not repeat, and for every column. Where rows of the output are whole vectors (`apart`), the
+    rows of a line lie apart, each behind a vector of zeros, and x runs beyond the output's too: then the columns of
+    the kernel that a stride repeats share a line, as its rows do, and a tap sees it from so many columns further on.
 
     Args:
         output: (N, O, OH, OW). counts: how many numbers the weight, the bias, the output and the input have.
         room: numbers that the lines of a group take; 0 where its channels are lines as they are.
         loops: what `sum_lines` needs to know: (H, W); (L, 2) int64, up and across of the lines of a channel;
-            (stride_h, stride_w, rows, columns, numbers of a line, of a channel with all its lines); (K,) int64, where
-            each tap starts in a group's lines; C/G; (O, OH*OW); G; tiles that a row of pixels is cut into.
+            (stride_h, stride_w, rows, columns, numbers from row to row, of a line, of a channel with all its lines,
+            `apart`); (K,) int64, where each tap starts in a group's lines; C/G; (O, OH*OW, OW); G; tiles that a row of
+            pixels is cut into.
         units: tiles. operations: multiply-adds. zeros: (O,) and where they are: what an output without bias starts from.
     """
 
@@ -54,14 +58,24 @@ def plan(geometry: Geometry, shape: tuple[int, ...], kernel: tuple[int, ...], dt
     as_it_lies = kh == kw == sh == sw == 1 and [height, width] == size and pixels >= vectors * lanes
 
     down, up = np.divmod(np.arange(kh) * dh, sh)  # (KH,) rows of the output, and the rest
-    phases = np.unique(up)
-    lines = np.array([(u - top, j * dw - left) for u in phases for j in range(kw)], np.int64)
-    index = np.searchsorted(phases, up)[:, None] * kw + np.arange(kw)  # (KH, KW), the line of each tap
-    rows = height + int(down.max())
-    line = pixels if as_it_lies else -(-rows * width // lanes) * lanes
+    right, across = np.divmod(np.arange(kw) * dw, sw)  # (KW,) columns
+    rows, columns = height + int(down.max()), width + int(right.max())
+    low, high = _inside(np.unique(across) - left, sw, size[1], columns)
+    apart = not as_it_lies and (width == lanes or width % (vectors * lanes) == 0)
+    apart = apart and max(low.max(), (columns - high).max()) <= lanes  # the zeros before a row, and before the next
+    pitch = lanes + -(-max(0, (high - low).max()) // lanes) * lanes
+    if not apart:
+        right, across, columns, pitch = np.zeros(kw, np.int64), np.arange(kw) * dw, width, width
+    phases = np.unique(up), np.unique(across)
+    lines = np.array([(u - top, a - left) for u in phases[0] for a in phases[1]], np.int64)
+    index = np.searchsorted(phases[0], up)[:, None] * len(phases[1]) + np.searchsorted(phases[1], across)  # (KH, KW)
+    line = pixels if as_it_lies else -(-rows * pitch // lanes) * lanes
     # After the lines: what the last one's last row spills, and what a tile reads past the last pixel.
     step = pixels if as_it_lies else len(lines) * line + 2 * lanes
-    taps = np.arange(per_group)[:, None, None] * step + index * line + (down * width)[:, None]
+    taps = index * line + (down * pitch)[:, None]  # (KH, KW)
+    if apart:  # a row's first pixel lies behind the zeros, whatever its column
+        taps += lanes + right - np.tile(low, len(phases[0]))[index]
+    taps = np.arange(per_group)[:, None, None] * step + taps
     blocks, tall = -(-pixels // (vectors * lanes)), SUMS // vectors
     zeros = np.zeros(out_channels, dtype)
     return Plan(
@@ -69,10 +83,15 @@ def plan(geometry: Geometry, shape: tuple[int, ...], kernel: tuple[int, ...], dt
         counts=tuple(map(math.prod, (kernel, kernel[:1], (images, out_channels, pixels), shape))),
         room=0 if as_it_lies else per_group * step,
         loops=(
-            tuple(size), lines, (sh, sw, rows, width, line, step), taps.reshape(-1), per_group, (out_channels, pixels),
-            groups, blocks,
+            tuple(size), lines, (sh, sw, rows, columns, pitch, line, step, apart), taps.reshape(-1), per_group,
+            (out_channels, pixels, width), groups, blocks,
         ),
         units=images * groups * -(-(out_channels // groups) // tall) * blocks,
         operations=images * math.prod(kernel) * pixels,
         zeros=(zeros, zeros.ctypes.data),
     )  # fmt: skip
+
+
+def _inside(starts: np.ndarray, stride: int, width: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first column whose pixel lies in the image, and the one after the last, of lines that start at pixel `starts`."""
+    return np.maximum(0, -(starts // stride)), np.minimum(columns, (width - 1 - starts) // stride + 1)

@@ -84,15 +84,19 @@ def _compiled_lay_rows(step: int):
 
 def _plain_row_sums(vectors: int):
     def row_sums(
-        out, out_at, out_step, count, source, source_at, taps, weights, weight_at, weight_step, rows, start, start_at
-    ):
-        count = min(count, vectors * VECTOR_BYTES // out.itemsize)
+        out, out_at, out_step, count, source, source_at, gap, taps, weights, weight_at, weight_step, rows, start,
+        start_at,
+    ):  # fmt: skip
+        lanes = VECTOR_BYTES // out.itemsize
+        count = min(count, vectors * lanes)
         for r in range(min(rows, SUMS // vectors)):
-            total = np.full(count, start[start_at + r], out.dtype)
+            total = np.full(vectors * lanes, start[start_at + r], out.dtype)
             for t, offset in enumerate(taps):
-                at = source_at + offset
-                total += weights[weight_at + r * weight_step + t] * source[at : at + count]
-            out[out_at + r * out_step : out_at + r * out_step + count] = total
+                for x in range(vectors):
+                    at = source_at + offset + x * gap
+                    seen = source[at : at + lanes]
+                    total[x * lanes : x * lanes + len(seen)] += weights[weight_at + r * weight_step + t] * seen
+            out[out_at + r * out_step : out_at + r * out_step + count] = total[:count]
 
     return row_sums
 
@@ -102,16 +106,16 @@ def _compiled_row_sums(vectors: int):
 
     @intrinsic
     def row_sums(
-        typingctx, out, out_at, out_step, count, source, source_at, taps, weights, weight_at, weight_step, rows, start,
-        start_at,
+        typingctx, out, out_at, out_step, count, source, source_at, gap, taps, weights, weight_at, weight_step, rows,
+        start, start_at,
     ):  # fmt: skip
         def codegen(context, builder, signature, args):
             v = Vectors(context, builder, signature.args[0].dtype)
-            out_at, out_step, count, source_at, weight_at, weight_step, rows, start_at = (
-                args[i] for i in (1, 2, 3, 5, 8, 9, 10, 12)
+            out_at, out_step, count, source_at, gap, weight_at, weight_step, rows, start_at = (
+                args[i] for i in (1, 2, 3, 5, 6, 9, 10, 11, 13)
             )
-            taps_count = builder.extract_value(builder.extract_value(args[6], 5), 0)
-            out, source, taps, weights, start = (v.pointer(signature.args[i], args[i]) for i in (0, 4, 6, 7, 11))
+            taps_count = builder.extract_value(builder.extract_value(args[7], 5), 0)
+            out, source, taps, weights, start = (v.pointer(signature.args[i], args[i]) for i in (0, 4, 7, 8, 12))
 
             def number(value):
                 return context.get_constant(types.intp, value)
@@ -128,7 +132,7 @@ def _compiled_row_sums(vectors: int):
                 offset = builder.load(v.address(taps, t))
                 turn = builder.mul(builder.and_(t, number(height - 1)), weight_step)  # the rows take turns
                 v.prefetch(weights, ahead_at, turn, t)
-                seen = [v.load(source, source_at, offset, number(x * v.lanes)) for x in range(vectors)]
+                seen = [v.load(source, source_at, offset, builder.mul(gap, number(x))) for x in range(vectors)]
                 results = []
                 for r in range(height):
                     weight = v.splat(weights, weights_at[r], t)
@@ -150,7 +154,7 @@ def _compiled_row_sums(vectors: int):
             return context.get_dummy_value()
 
         n = types.intp
-        return types.void(out, n, n, n, source, n, taps, weights, n, n, n, start, n), codegen
+        return types.void(out, n, n, n, source, n, n, taps, weights, n, n, n, start, n), codegen
 
     return row_sums
 
@@ -160,7 +164,8 @@ _row_sums = _plain_row_sums if numba.config.DISABLE_JIT else _compiled_row_sums
 
 # lay_rows(out, out_at, out_pitch, count, source, source_at, source_pitch, rows, low, high): `count` cells of each row,
 #   and up to a vector more; cell x sees source[source_at + y*source_pitch + x*step], if low <= x < high.
-# row_sums(out, out_at, out_step, count, source, source_at, taps, weights, weight_at, weight_step, rows, start,
-#   start_at): of SUMS / vectors rows, or fewer, and as many vectors of pixels, of which `count` pixels are written.
+# row_sums(out, out_at, out_step, count, source, source_at, gap, taps, weights, weight_at, weight_step, rows, start,
+#   start_at): of SUMS / vectors rows, or fewer, and as many vectors of pixels, of which `count` pixels are written; a
+#   vector's pixels lie `gap` numbers behind those of the vector before.
 lay_every, lay_even = _lay_rows(1), _lay_rows(2)
 sums_of_one_vector, sums_of_two_vectors = _row_sums(1), _row_sums(2)
