@@ -61,9 +61,10 @@ def plan(geometry: Geometry, shape: tuple[int, ...], kernel: tuple[int, ...], dt
     right, across = np.divmod(np.arange(kw) * dw, sw)  # (KW,) columns
     rows, columns = height + int(down.max()), width + int(right.max())
     low, high = _inside(np.unique(across) - left, sw, size[1], columns)
+    # Rows apart: every vector of a tile in one row, and enough zeros before it and before the next.
     apart = not as_it_lies and (width == lanes or width % (vectors * lanes) == 0)
-    apart = apart and max(low.max(), (columns - high).max()) <= lanes  # the zeros before a row, and before the next
-    pitch = lanes + -(-max(0, (high - low).max()) // lanes) * lanes
+    apart = apart and max(int(low.max()), int((columns - high).max())) <= lanes
+    pitch = lanes + -(-max(0, int((high - low).max())) // lanes) * lanes
     if not apart:
         right, across, columns, pitch = np.zeros(kw, np.int64), np.arange(kw) * dw, width, width
     phases = np.unique(up), np.unique(across)
