@@ -14,38 +14,28 @@ def lay_lines(source, size, lines, numbers, planes, first, end):
     """Lay out channels first to end, counted through all images, the first of them at the start of `planes`.
 
     Args:
-        source: flat, the images. size: (H, W). lines, numbers: see `unpacked_plan.Plan`. planes: flat, written.
+        source: flat, the images. size: (H, W). lines, numbers: see `unpacked_plan.Plan`. planes: flat, written; where
+            rows lie apart all zero before.
     """
-    height, width = size
-    stride_h, stride_w, rows, cols, pitch, line, step, apart = numbers
-    before = VECTOR_BYTES // source.itemsize if apart else 0  # cells of a row before its first pixel
+    stride, source_pitch, pitch, line, step, apart = numbers
     for channel in range(first, end):
         for i in range(lines.shape[0]):
-            at, up, across = (channel - first) * step + i * line, lines[i, 0], lines[i, 1]
-            row_first, row_end = max(0, -(up // stride_h)), min(rows, (height - 1 - up) // stride_h + 1)
-            low, high = max(0, -(across // stride_w)), min(cols, (width - 1 - across) // stride_w + 1)
-            row_end = max(row_first, row_end)
-            to, count = at + row_first * pitch + before, row_end - row_first
-            seen, source_pitch = (channel * height + row_first * stride_h + up) * width + across, stride_h * width
-            many = cols
-            if apart:  # the other cells are zero, and stay so
-                seen += low * stride_w
-                many, low, high = max(0, high - low), 0, high - low
-            else:
-                planes[at : at + min(row_first, rows) * cols] = 0
-            if stride_w == 1:
-                lay_every(planes, to, pitch, many, source, seen, source_pitch, count, low, high)
-            elif stride_w == 2:
-                lay_even(planes, to, pitch, many, source, seen, source_pitch, count, low, high)
-            else:
-                for y in range(count):
-                    planes[to + y * pitch : to + y * pitch + many] = 0
-                    for x in range(low, high):
-                        planes[to + y * pitch + x] = source[seen + y * source_pitch + x * stride_w]
+            at, seen = (channel - first) * step + i * line, channel * size[0] * size[1] + lines[i, 1]
+            to, rows, cells, low, high = at + lines[i, 0], lines[i, 2], lines[i, 3], lines[i, 4], lines[i, 5]
             if not apart:
-                planes[at + min(row_end, rows) * cols : at + line] = 0
-        spare = (channel - first) * step + lines.shape[0] * line
-        planes[spare : spare + step - lines.shape[0] * line] = 0
+                planes[at:to] = 0
+                planes[to + rows * pitch : at + line] = 0
+            if stride == 1:
+                lay_every(planes, to, pitch, cells, source, seen, source_pitch, rows, low, high)
+            elif stride == 2:
+                lay_even(planes, to, pitch, cells, source, seen, source_pitch, rows, low, high)
+            else:
+                for y in range(rows):
+                    planes[to + y * pitch : to + y * pitch + cells] = 0
+                    for x in range(low, high):
+                        planes[to + y * pitch + x] = source[seen + y * source_pitch + x * stride]
+        if not apart:
+            planes[(channel - first) * step + lines.shape[0] * line : (channel - first + 1) * step] = 0
 
 
 lay_lines_compiled = compiled(lay_lines)
@@ -68,7 +58,7 @@ def sum_lines(
     vectors = 1 if pixels <= lanes else 2
     tall, width, cache_line = SUMS // vectors, vectors * lanes, LINE_BYTES // target.itemsize
     panels = -(-per_group // tall)
-    pitch, apart = numbers[4], numbers[7]
+    pitch, apart = numbers[2], numbers[5]
     gap = pitch if apart and columns < width else lanes
     planes, laid_out, origin = source, -1, 0
     if room:

@@ -26,9 +26,8 @@ class Plan:
     Args:
         output: (N, O, OH, OW). counts: how many numbers the weight, the bias, the output and the input have.
         room: numbers that the lines of a group take; 0 where its channels are lines as they are.
-        loops: what `sum_lines` needs to know: (H, W); (L, 2) int64, up and across of the lines of a channel;
-            (stride_h, stride_w, rows, columns, numbers from row to row, of a line, of a channel with all its lines,
-            `apart`); (K,) int64, where each tap starts in a group's lines; C/G; (O, OH*OW, OW); G; tiles that a row of
+        loops: what `sum_lines` needs to know: (H, W); (L, 6) int64, see `_line`; (stride_w, numbers from row to row of
+            the image that a line sees and of the line, of a line, of a channel with all its lines, `apart`); (K,) int64, where each tap starts in a group's lines; C/G; (O, OH*OW, OW); G; tiles that a row of
             pixels is cut into.
         units: tiles. operations: multiply-adds. zeros: (O,) and where they are: what an output without bias starts from.
     """
@@ -67,15 +66,18 @@ def plan(geometry: Geometry, shape: tuple[int, ...], kernel: tuple[int, ...], dt
     pitch = lanes + -(-max(0, int((high - low).max())) // lanes) * lanes
     if not apart:
         right, across, columns, pitch = np.zeros(kw, np.int64), np.arange(kw) * dw, width, width
-    phases = np.unique(up), np.unique(across)
-    lines = np.array([(u - top, a - left) for u in phases[0] for a in phases[1]], np.int64)
-    index = np.searchsorted(phases[0], up)[:, None] * len(phases[1]) + np.searchsorted(phases[1], across)  # (KH, KW)
+        low, high = _inside(np.unique(across) - left, sw, size[1], columns)
+    phases, offsets = np.unique(up), np.unique(across)
+    index = np.searchsorted(phases, up)[:, None] * len(offsets) + np.searchsorted(offsets, across)  # (KH, KW)
     line = pixels if as_it_lies else -(-rows * pitch // lanes) * lanes
+    lines = np.array([
+        _line(apart, u - top, a - left, (sh, sw), size, (rows, columns), pitch, lanes) for u in phases for a in offsets
+    ], np.int64)  # fmt: skip
     # After the lines: what the last one's last row spills, and what a tile reads past the last pixel.
     step = pixels if as_it_lies else len(lines) * line + 2 * lanes
     taps = index * line + (down * pitch)[:, None]  # (KH, KW)
     if apart:  # a row's first pixel lies behind the zeros, whatever its column
-        taps += lanes + right - np.tile(low, len(phases[0]))[index]
+        taps += lanes + right - np.tile(low, len(phases))[index]
     taps = np.arange(per_group)[:, None, None] * step + taps
     blocks, tall = -(-pixels // (vectors * lanes)), SUMS // vectors
     zeros = np.zeros(out_channels, dtype)
@@ -84,7 +86,7 @@ def plan(geometry: Geometry, shape: tuple[int, ...], kernel: tuple[int, ...], dt
         counts=tuple(map(math.prod, (kernel, kernel[:1], (images, out_channels, pixels), shape))),
         room=0 if as_it_lies else per_group * step,
         loops=(
-            tuple(size), lines, (sh, sw, rows, columns, pitch, line, step, apart), taps.reshape(-1), per_group,
+            tuple(size), lines, (sw, sh * size[1], pitch, line, step, apart), taps.reshape(-1), per_group,
             (out_channels, pixels, width), groups, blocks,
         ),
         units=images * groups * -(-(out_channels // groups) // tall) * blocks,
@@ -93,6 +95,19 @@ def plan(geometry: Geometry, shape: tuple[int, ...], kernel: tuple[int, ...], dt
     )  # fmt: skip
 
 
-def _inside(starts: np.ndarray, stride: int, width: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """The first column whose pixel lies in the image, and the one after the last, of lines that start at pixel `starts`."""
-    return np.maximum(0, -(starts // stride)), np.minimum(columns, (width - 1 - starts) // stride + 1)
+def _line(apart: bool, up, across, stride, size, cells: tuple[int, int], pitch: int, lanes: int) -> tuple[int, ...]:
+    """Where a line's pixels are and go: the first number that is written of it, the pixel that is seen there, rows,
+    cells of a row that are written, and the first and the last but one of these with a pixel in them."""
+    (first,), (end,) = _inside(np.array([up]), stride[0], size[0], cells[0])
+    (low,), (high,) = _inside(np.array([across]), stride[1], size[1], cells[1])
+    first = min(first, cells[0])
+    rows = max(0, end - first)
+    seen = (first * stride[0] + up) * size[1] + across
+    if apart:  # the zeros before the first pixel, and behind the last, are there already
+        return first * pitch + lanes, seen + low * stride[1], rows, max(0, high - low), 0, high - low
+    return first * pitch, seen, rows, cells[1], low, high
+
+
+def _inside(starts: np.ndarray, stride: int, size: int, cells: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first cell whose pixel lies in the image, and the one after the last, of lines that start at `starts`."""
+    return np.maximum(0, -(starts // stride)), np.minimum(cells, (size - 1 - starts) // stride + 1)
