@@ -4,6 +4,8 @@ PYTHON ?= python3
 MIRROR ?= $(wildcard ../shared/data)
 FROM := $(if $(MIRROR),--from $(MIRROR))
 BIN := .venv/bin
+# Files of tests at a time; tests of kernels use all cores besides.
+AT_ONCE ?= 2
 
 .PHONY: grade test benchmark data setup clean help
 
@@ -11,7 +13,7 @@ grade: data  ## grade the reference: python -m grader hw3
 	$(BIN)/python -m grader hw3 $(FROM)
 
 test: data  ## run all tests, the slow ones too
-	$(BIN)/python -m pytest -m ""
+	$(BIN)/python -m pytest -m "" -n $(AT_ONCE) --dist loadfile
 
 benchmark: setup  ## our kernels beside torch's
 	$(BIN)/python -m pytest --benchmark-only

@@ -97,6 +97,7 @@ class Deliverable:
         attacks: whether its checks attack HW3's models A and B.
         cached: whether its result is kept for a run that would repeat it exactly.
         rests_on: number of the deliverable whose layers it is built on; may be swapped.
+        small: whether all that it asks for is small: it is judged on one thread, and who stays silent soon given up.
     """
 
     number: int
@@ -114,6 +115,7 @@ class Deliverable:
     attacks: bool = False
     cached: bool = False
     rests_on: int | None = None
+    small: bool = False
 
 
 @dataclass(frozen=True)

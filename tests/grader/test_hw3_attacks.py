@@ -32,15 +32,6 @@ def worker():
         yield worker
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Sixteen images gain nothing from threads, and wait for them on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="session")
 def few_digits() -> Dataset:
     """Ten training and 240 test images of the stand-in: about 24 ones."""

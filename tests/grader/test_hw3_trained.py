@@ -205,7 +205,7 @@ def test_a_whole_training_of_too_few_epochs_does_not_count(hand_in):
 
 def test_a_whole_training_ends_with_its_budget_of_minutes(hand_in):
     slow = TRAIN.replace("net.train()", "net.train(); import time; time.sleep(60 * (epoch > 1))")
-    result = hand_in(train=slow, whole_training=Budget(epochs=2, minutes=0.3))
+    result = hand_in(train=slow, whole_training=Budget(epochs=2, minutes=0.2))
     assert verdicts(result)["learns"] == "timeout"
     assert verdicts(result)["network"] == "not-run"
     assert len(result.deliverables[0].training.epochs) == 1

@@ -7,7 +7,6 @@ which take a few tenths of a second each, and some of the others.
 from collections.abc import Iterator
 
 import pytest
-import torch
 
 from grader.selfcheck.catalogue import CATALOGUES as ALL
 from grader.selfcheck.mutant import Base, Mutant
@@ -54,15 +53,6 @@ RUN = [
 def worker() -> Iterator[Worker]:
     with Worker(threads=1, preload=("torch", "numpy")) as worker:
         yield worker
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Maps of 4×4 gain nothing from threads, and wait for them on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("mutant", RUN)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from rich.console import Console
 
 from data_scripts import Dataset
@@ -47,13 +46,9 @@ def worker() -> Iterator[Worker]:
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch) -> Iterator[None]:
-    """Fewer cases, one thread."""
+def quick(monkeypatch) -> None:
+    """Fewer cases."""
     monkeypatch.setattr("grader.checks.cases.EXAMPLES", EXAMPLES)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -85,8 +85,9 @@ CHECKPOINTS: dict[str, tuple[str, Callable[[], bytes]]] = {
 
 
 @pytest.fixture(scope="module")
-def worker():
-    with Worker(threads=1, preload=("torch", "numpy"), limits=Limits(data=3 << 30, resident=1500 << 20)) as worker:
+def worker(isolation):
+    limits = Limits(data=3 << 30, resident=1500 << 20)
+    with Worker(threads=1, preload=("torch", "numpy"), limits=limits, isolation=isolation) as worker:
         yield worker
 
 

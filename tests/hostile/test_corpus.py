@@ -40,9 +40,22 @@ LIMITS = Limits(
 STRENGTH = ("process", "process+user", "unshare", "unshare+user", "bwrap", "bwrap+user")
 
 
+class Known(Worker):
+    """Remembers by which marks its processes are known: one that was replaced had another."""
+
+    def _start(self) -> None:
+        super()._start()
+        self.marks = {*getattr(self, "marks", ()), self._mark}
+
+    @property
+    def own(self) -> set[int]:
+        """Processes that stay for the next submission: no session's."""
+        return {self._process.pid, self._tree._zygote}
+
+
 @pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    with Worker(threads=1, limits=LIMITS, preload=("torch", "numpy")) as worker:
+def worker(isolation: str) -> Iterator[Known]:
+    with Known(threads=1, limits=LIMITS, preload=("torch", "numpy"), isolation=isolation) as worker:
         yield worker
 
 
@@ -90,12 +103,12 @@ def _allowed(attack: Attack, check: str) -> set[str]:
     return allowed if lost else allowed | {"pass"}
 
 
-def _survivors() -> list[psutil.Process]:
-    """Processes of sessions, wherever they went: all below a worker are born with its mark."""
+def _survivors(worker: Known) -> list[psutil.Process]:
+    """Processes of its sessions, wherever they went: all below a worker are born with its mark."""
     found = []
     for process in psutil.process_iter():
         try:
-            if process.status() != psutil.STATUS_ZOMBIE and MARK in process.environ():
+            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) in worker.marks:
                 found.append(process)
         except (psutil.Error, OSError):
             continue
@@ -114,12 +127,12 @@ def _marked(attacks: list[Attack]) -> list:
 
 @pytest.mark.parametrize("attack", _marked(CORPUS))
 def test_it_gains_nothing_and_its_honest_parts_keep_their_points(
-    attack: Attack, worker: Worker, quick: Assignment, port: int, neighbour: Path, tmp_path: Path, monkeypatch
+    attack: Attack, worker: Known, quick: Assignment, port: int, neighbour: Path, tmp_path: Path, monkeypatch
 ):
     if STRENGTH.index(worker.isolation.name) < STRENGTH.index(attack.needs):
         pytest.skip(f"holds from tier {attack.needs} on; this is {worker.isolation.name}")
     monkeypatch.setattr("grader.checks.cases.EXAMPLES", EXAMPLES)
-    monkeypatch.setattr("grader.bench.IMPORT_SECONDS", 2 * SECONDS)
+    monkeypatch.setattr("grader.bench.IMPORT_SECONDS", SECONDS)
     monkeypatch.setenv("SECRET_OF_THE_GRADER", "labels")
     files = {
         name: text.replace("{PORT}", str(port)).replace("{NEIGHBOUR}", str(neighbour)) if isinstance(text,
@@ -129,7 +142,7 @@ def test_it_gains_nothing_and_its_honest_parts_keep_their_points(
     folder = tmp_path / "student"
     folder.mkdir()
     replace(attack, files=files).build(folder, PROJECT)
-    before, running = _outside(), {process.pid for process in _survivors()}
+    before, running = _outside(), {process.pid for process in _survivors(worker)}
     written = {str(path) for path in folder.rglob("*")}
     with Progress(Console(quiet=True)) as progress:
         if attack.refused:
@@ -142,15 +155,10 @@ def test_it_gains_nothing_and_its_honest_parts_keep_their_points(
     assert not _judged(attack, deliverable.checks), "\n".join(_judged(attack, deliverable.checks))
     assert not any("grader itself failed" in check.reason for check in deliverable.checks)
     assert not any(re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202e]", check.reason) for check in deliverable.checks)
-    alone = [process for process in _survivors() if process.pid not in running and not _is_worker(process)]
+    alone = [process for process in _survivors(worker) if process.pid not in running | worker.own]
     assert not alone, f"still running: {alone}"
     assert {str(path) for path in folder.rglob("*")} == written
     assert {path for path in _outside() - before if _is_ours(path)} == set()
-
-
-def _is_worker(process: psutil.Process) -> bool:
-    """The worker's own process, which stays for the next submission; sessions have its command line, too."""
-    return os.getpid() in [parent.pid for parent in process.parents()[:2]]
 
 
 def _is_ours(path: str | Path) -> bool:

@@ -193,9 +193,12 @@ def test_pooling_agrees_with_torch_by_the_interpreter():
 
 @pytest.mark.slow
 def test_properties_of_every_algorithm_hold_by_the_interpreter():
-    """All that tests/kernels/test_conv.py asks of an algorithm, finite differences aside: those take minutes here."""
+    """All that tests/kernels/test_conv.py asks of an algorithm, finite differences aside: those take minutes here.
+
+    Rounding of 13 images and 5×5 weights is the same loops for as long again as that of 3×3.
+    """
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/kernels/test_conv.py"]
-    command += ["-k", "triton and not finite_differences"]
+    command += ["-k", "triton and not finite_differences and not 13-5"]
     environment = {**os.environ, "TRITON_INTERPRET": "1"}
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and "passed" in done.stdout, done.stdout + done.stderr

@@ -1,7 +1,9 @@
 """A small run of HW3's `train` in a process of its own, which kills itself where it is told to.
 
-    python -m tests.training.interrupted FOLDER [WHERE COUNT]
+    python -m tests.training.interrupted
 
+takes a line [FOLDER, WHERE, COUNT] for every run, and prints how its process ended. Each is forked from this one, which
+has imported everything and computed nothing: it starts like a fresh one, and torch is imported once for all of them.
 SIGKILL cannot be caught, so nothing is tidied up, as when the machine itself stops. WHERE, at its COUNT-th time:
 `batch` before the net sees it, `epoch` after it was reported and before it is saved, `writing` with one half
 of the checkpoint written, `renaming` with all of it written under its temporary name, `saved` right after that.
@@ -87,5 +89,16 @@ def main(folder: Path, *where: str) -> None:
     (folder / "curve.json").write_text(json.dumps([asdict(epoch) for epoch in history.epochs]))
 
 
+def serve() -> None:
+    import torch._inductor  # as `use_deterministic_algorithms` does, in three seconds
+
+    for line in sys.stdin:
+        folder, *where = json.loads(line)
+        if (child := os.fork()) == 0:
+            main(Path(folder), *where)
+            os._exit(0)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:])
+    serve()

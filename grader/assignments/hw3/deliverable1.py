@@ -47,6 +47,7 @@ DELIVERABLE_1 = Deliverable(
     files=("mytorch",),
     judged="mytorch",
     rules=FROM_SCRATCH,
+    small=True,
     checks=(
         Check(
             "conv2d.values",

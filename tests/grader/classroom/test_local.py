@@ -32,10 +32,9 @@ def events(folder, task, *students, at_once=2, seconds=60.0):
 
 
 @pytest.fixture(autouse=True)
-def temporary(tmp_path, monkeypatch):
+def temporary(tmp_path_factory, monkeypatch):
     """The folder for temporary files, which must be as it was when a test ends."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("t")  # not named after the test: a socket's path has a hundred letters at most
     monkeypatch.setattr("tempfile.tempdir", str(folder))
     monkeypatch.setenv("TMPDIR", str(folder))
     yield folder
