@@ -36,26 +36,24 @@ from reference.kernels.convolution.gemm_pack import pack_weight_compiled
 from reference.kernels.convolution.gemm_tile import HEIGHTS, columns, row_cuts
 from reference.kernels.operands import array, in_place, supports
 from reference.kernels.convolution.pointwise_kernels import pixel_products_compiled
+from reference.kernels.convolution.pointwise_images import image_products_compiled
 from reference.kernels.convolution.pointwise_outer import add_parts_compiled, pixel_outer_products_compiled
-from reference.kernels.convolution.pointwise_plan import PIXELS_TOGETHER, block, pixels
+from reference.kernels.convolution.pointwise_plan import PIXELS_TOGETHER, pixels, products
 from reference.kernels.scratch import borrowed, borrowed_by_parts
-from reference.kernels.vectors import VECTOR_BYTES
 
-# Results of so many bytes are not in a cache when they are next read.
-PAST_BYTES = 8 * 1024 * 1024
 ONE_TAP = np.zeros(1, np.int64)
 
 
 def forward(input, weight, bias, geometry: Geometry):
-    size, result = tuple(input.shape[2:]), geometry.output_size(tuple(input.shape[2:]), (1, 1))
+    result = geometry.output_size(tuple(input.shape[2:]), (1, 1))
     start = _zeros(weight.shape[0], weight.dtype) if bias is None else in_place(bias)
-    return _products(input, weight, (weight.shape[1], 1), start, size, result, geometry.stride, (1, 1))
+    return _products(input, weight, (weight.shape[1], 1), start, result, geometry.stride, (1, 1))
 
 
 def input_grad(grad, weight, geometry: Geometry, size: tuple[int, int]):
     channels = weight.shape[1]
     start = _zeros(channels, weight.dtype)
-    return _products(grad, weight, (1, channels), start, tuple(grad.shape[2:]), tuple(size), (1, 1), geometry.stride)
+    return _products(grad, weight, (1, channels), start, tuple(size), (1, 1), geometry.stride)
 
 
 def weight_grad(grad, input, geometry: Geometry, kernel_size: tuple[int, int]):
@@ -82,39 +80,25 @@ def weight_grad(grad, input, geometry: Geometry, kernel_size: tuple[int, int]):
     return gradient
 
 
-def _products(operand, weight, steps, start, size, result, stride, spread_stride) -> torch.Tensor:
-    """The weight, `steps` apart in (rows, sum), times what `stride` uses of the operand (N, C, *size), as a tensor
+def _products(operand, weight, steps, start, result, stride, spread_stride) -> torch.Tensor:
+    """The weight, `steps` apart in (rows, sum), times what `stride` uses of the operand (N, C, H, W), as a tensor
     (N, R, *result) where the sums stand `spread_stride` apart."""
-    source, weights, rows = in_place(operand), array(weight), start.shape[0]
-    (images, channels), plane, target_plane = source.shape[:2], size[0] * size[1], result[0] * result[1]
-    itemsize, cuts = weights.itemsize, row_cuts(rows)
-    seen, spread, lanes = pixels(size, stride, itemsize), pixels(result, spread_stride, itemsize), columns(itemsize) // 2
-    target = memory.empty((images, rows, *result), source.dtype)
-    packs = stride != (1, 1) or seen.count < lanes
-    spreads = target_plane != seen.count or seen.count < lanes
-    threads, operations = torch.get_num_threads(), images * seen.count * channels * rows
-    some = block(images, channels * seen.count * itemsize, threads)
-    blocks = -(-images // some)
-    chunks = min(len(cuts) - 1, -(-min(threads, parallel.parts(operations, operations)) // max(1, blocks)))
-    parts = parallel.parts(blocks * chunks, operations)
-    in_panels = (some * len(seen.units) + 1) // 2 * (2 * lanes * channels + lanes) if packs else 0
-    in_sums = HEIGHTS[0] * (some * seen.count + lanes) if spreads else 0
-    # Small results lie where the C library puts them, and a store past the caches faults off a vector's boundary.
-    count, at = target.numel(), target.data_ptr()
-    past = not spreads and count * itemsize >= PAST_BYTES and target_plane % lanes == 0 and at % VECTOR_BYTES == 0
-    places = (source.data_ptr(), source.numel()), (at, count), (start.data_ptr(), rows)
-
-    with borrowed(weights.size + 2 * lanes, weights.dtype) as a:
+    source, weights, like = in_place(operand), array(weight).reshape(-1), memory.NONE[operand.dtype]
+    made = products(
+        operand.shape, start.shape[0], result, stride, spread_stride, like.itemsize, torch.get_num_threads()
+    )  # fmt: skip
+    target, channels, panels = memory.empty(made.shape, operand.dtype), operand.shape[1], len(made.cuts) - 1
+    places = tuple(zip((source.data_ptr(), target.data_ptr(), start.data_ptr()), made.counts))
+    with borrowed(weights.size + columns(like.itemsize), like.dtype) as a:
         parallel.run(
-            pack_weight_compiled, parallel.parts(len(cuts) - 1, 16 * weights.size), len(cuts) - 1,
-            a, weights.reshape(-1), *steps, 1, channels, channels, ONE_TAP, cuts, False,
+            pack_weight_compiled, parallel.parts(panels, 16 * weights.size), panels,
+            a, weights, *steps, 1, channels, channels, ONE_TAP, made.cuts, False,
         )  # fmt: skip
-        with borrowed_by_parts(parts, in_panels + in_sums + lanes, weights.dtype) as scratch:
-            parallel.run_at(
-                pixel_products_compiled, parts, blocks * chunks, memory.NONE[source.dtype], places,
-                images, channels, plane, target_plane, a, cuts, seen.units, seen.firsts, seen.pieces, stride[1], packs,
-                spreads, spread.starts, spread.spread, seen.count, some, chunks, past, scratch,
-            )  # fmt: skip
+        if made.as_they_lie:
+            parallel.run_at(image_products_compiled, made.parts, made.units, like, places, a, *made.loops)
+            return target
+        with borrowed_by_parts(made.parts, made.room, like.dtype) as scratch:
+            parallel.run_at(pixel_products_compiled, made.parts, made.units, like, places, a, scratch, *made.loops)
     return target
 
 
