@@ -1,8 +1,9 @@
 """The compiled loop of `pointwise` where every pixel is used: images as they lie, times a packed weight.
 
-Nothing is in the way of the multiply-adds but memory, so memory is asked for in the order of its addresses: while a
-panel of rows is computed, each step of its tiles asks for a share of what the next panel writes, which is one piece of
-an image of the result, and for a share of the next images.
+With few channels the multiply-adds of a tile take as long as its memory, and whatever else a tile does is seen. So where
+its numbers lie is worked out once per shape (`pointwise_plan.places`), and memory is asked for in the order of its
+addresses: each step of a tile asks for a share of what the next panel of rows writes, which is one piece of an image of
+the result, and for a share of the next images.
 
 An image of 225 pixels is 14 vectors and one pixel, which would cost as much as a vector. So where one or two pixels are
 left, the lanes are rows of the weight for these: a panel's rows lie side by side, and one vector holds all of its sums.
@@ -16,6 +17,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from reference.kernels.compiled import compiled
+from reference.kernels.convolution.gemm_pack import fill_rows_compiled
 from reference.kernels.convolution.gemm_tile import HEIGHTS, VECTORS
 from reference.kernels.convolution.pointwise_tile import tile_compiled
 from reference.kernels.vectors import VECTOR_BYTES, Vectors
@@ -74,22 +76,30 @@ next_panel = compiled(_next_panel, inline="always")
 
 
 def image_products(
-    source, target, start, a, images, channels, plane, cuts, places, rest, block, chunks, first, end
+    source, target, start, weight, packed, steps, images, channels, plane, cuts, places, rest, block, chunks, part,
+    first, end,
 ):  # fmt: skip
     """Write target images: a packed weight times source images.
 
     Args:
         source: flat (N, channels, plane). target: flat (N, R, plane), all of it written.
-        start: what each row starts from. a, cuts: the packed weight and where its panels of the R rows start.
+        start: what each row starts from. weight, steps: flat, numbers between its rows and between what is summed.
+        packed: (parts, numbers), room for the weight and two vectors. cuts: where the panels of the R rows start.
         places: (tiles, 7), see `pointwise_plan.places`. rest: how many pixels come after an image's last vector.
         block: images at a time. chunks: parts of the R rows.
         first, end: the units of work, block * chunks + chunk.
     """
     lanes, panels = VECTOR_BYTES // source.itemsize, cuts.shape[0] - 1
+    a, of_chunk, one_tap = packed[part], -1, np.zeros(1, np.int64)
     column = np.empty(HEIGHTS[0] + lanes, source.dtype)
     for item in range(first, end):
         n0, chunk = item // chunks * block, item % chunks
         row_first, row_end = panels * chunk // chunks, panels * (chunk + 1) // chunks
+        if chunk != of_chunk:
+            fill_rows_compiled(
+                a, 0, weight, 0, steps[0], channels, steps[1], one_tap, cuts, row_first, row_end
+            )  # fmt: skip
+            of_chunk = chunk
         some, image = min(block, images - n0), n0 * channels * plane
         units, soon_at = some * -(-(plane - rest) // lanes), image + some * channels * plane
         pairs = -(-units // VECTORS)

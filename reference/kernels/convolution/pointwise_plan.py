@@ -89,14 +89,14 @@ class Products:
     """One shape's product of a weight (R x C) and images, and where its numbers go.
 
     Args:
-        shape: the target's (N, R, H, W). counts: numbers of the source, the target and of what each row starts from.
+        shape: the target's (N, R, H, W). counts: numbers of the source, the target, what rows start from, the weight.
         cuts: `row_cuts(R)`. as_they_lie: whether `image_products` takes it, and not `pixel_products`.
         loops: what these need to know after their arrays.
-        units, parts: of work. room: numbers that a part of `pixel_products` needs.
+        units, parts: of work. room: numbers that a part needs for itself.
     """
 
     shape: tuple[int, int, int, int]
-    counts: tuple[int, int, int]
+    counts: tuple[int, int, int, int]
     cuts: np.ndarray
     as_they_lie: bool
     loops: tuple
@@ -110,11 +110,12 @@ def products(shape, rows: int, result, stride, spread_stride, itemsize: int, thr
     """The plan for one shape.
 
     Args:
-        shape: the source's (N, C, H, W). rows: R. result: the target's (H, W).
+        shape: the source's (N, C, H, W). rows: R. result: the target's (H, W), None for those of the used pixels.
         stride: between the pixels of the source that are used. spread_stride: between the sums in the target.
         itemsize: bytes of a number. threads: at most.
     """
     (images, channels, *size), cuts, lanes = shape, row_cuts(rows), columns(itemsize) // VECTORS
+    result = result or tuple(-(-extent // step) for extent, step in zip(size, stride))
     seen, spread = pixels(tuple(size), stride, itemsize), pixels(result, spread_stride, itemsize)
     plane, target_plane, units = size[0] * size[1], result[0] * result[1], seen.units
     packs = stride != (1, 1) or seen.count < lanes
@@ -128,29 +129,29 @@ def products(shape, rows: int, result, stride, spread_stride, itemsize: int, thr
         some = block(images, channels * seen.count * itemsize, threads)
     blocks, operations = -(-images // some), images * seen.count * channels * rows
     chunks = min(len(cuts) - 1, -(-min(threads, parallel.parts(operations, operations)) // max(1, blocks)))
-    places = _places(units, seen.firsts, some)
-    in_panels = len(places) * (VECTORS * lanes * channels + lanes) if packs else 0
+    tiles = places(units, seen.firsts, some)
+    in_panels = len(tiles) * (VECTORS * lanes * channels + lanes) if packs else 0
     in_sums = HEIGHTS[0] * (some * seen.count + lanes) if spreads else 0
     if as_they_lie:
-        loops = images, channels, plane, cuts, places, rest, some, chunks
+        loops = images, channels, plane, cuts, tiles, rest, some, chunks
     else:
         loops = (
-            images, channels, plane, target_plane, cuts, places, seen.pieces, stride[1], packs, spreads, spread.starts,
+            images, channels, plane, target_plane, cuts, tiles, seen.pieces, stride[1], packs, spreads, spread.starts,
             spread.spread, seen.count, some, chunks,
         )  # fmt: skip
     return Products(
         shape=(images, rows, *result),
-        counts=(images * channels * plane, images * rows * target_plane, rows),
+        counts=(images * channels * plane, images * rows * target_plane, rows, rows * channels),
         cuts=cuts,
         as_they_lie=as_they_lie,
         loops=loops,
         units=blocks * chunks,
         parts=parallel.parts(blocks * chunks, operations),
-        room=in_panels + in_sums + lanes,
+        room=rows * channels + VECTORS * lanes if as_they_lie else in_panels + in_sums + lanes,
     )
 
 
-def _places(units: np.ndarray, firsts: np.ndarray, images: int) -> np.ndarray:
+def places(units: np.ndarray, firsts: np.ndarray, images: int) -> np.ndarray:
     """The tiles of a block of images, two units each: int64 (tiles, 7).
 
     A tile's are its left unit's image in the block and first used pixel, how many images and used pixels the right one
