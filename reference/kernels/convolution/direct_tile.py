@@ -58,7 +58,6 @@ def _compiled_sums_tile(rows: int):
                 weight_here = builder.add(weight_at, builder.mul(t, number(rows)))
                 soon = builder.add(soon_at, builder.mul(t, soon_step))
                 v.prefetch(out, soon, write=True)
-                v.prefetch(out, soon, builder.ashr(soon_step, number(1)), write=True)
                 seen = [v.load(source, source_at, offset), v.load(source, source_at, offset, lanes)]
                 results = []
                 for r in range(rows):
