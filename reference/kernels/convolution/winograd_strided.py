@@ -60,7 +60,7 @@ from reference.kernels.convolution.winograd_strided_transforms import (
 CACHE_BYTES = 900 * 1024
 # Of the weight's gradient: tiles of a block, and what the transformed gradients of a group of channels may take.
 GRAD_TILES, GRAD_BYTES = 64, 700 * 1024
-# Up to so many tiles per thread, transformed filters are better made where they are used than kept.
+# For up to two blocks of so many tiles per thread, transformed filters are better made where they are used than kept.
 FEW_TILES = 32
 # What the transform of a filter costs, in the multiply-adds that `parallel` counts.
 FILTER_OPERATIONS = 250
@@ -119,11 +119,13 @@ def _products(backward: bool, source, weight, steps, start, corner, ahead, targe
     operations = count * channels * rows * POINTS
     threads = parallel.parts(operations, operations)
     per_tile = POINTS * (channels + HEIGHTS[0]) * itemsize
-    packed_once = count > FEW_TILES * threads
+    packed_once = count > 2 * FEW_TILES * threads
     if packed_once:
         block = tile_block(images, tiles, width, CACHE_BYTES // per_tile, threads)
     else:
-        block = tile_block(images, tiles, width, -(-count // (threads * width)) * width, 1)
+        several = count > FEW_TILES * threads  # blocks for every thread
+        fitting = min(FEW_TILES, -(-count // (threads * width)) * width)
+        block = tile_block(images, tiles, width, fitting, threads if several else 1)
     blocks = -(-images // block[0]) * -(-tiles[0] // block[1])
     # Where there are fewer blocks than threads, several of these share a block, each with channels of its own.
     chunks = 1 if packed_once else max(1, min(panels, threads // blocks))
