@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 
@@ -26,3 +28,9 @@ def in_place(tensor: torch.Tensor) -> torch.Tensor:
 def supports(tensor: torch.Tensor) -> bool:
     """Whether compiled kernels take tensors of this dtype on this device."""
     return tensor.device.type == "cpu" and tensor.dtype in (torch.float32, torch.float64)
+
+
+@lru_cache(maxsize=64)
+def zeros(count: int, dtype: torch.dtype) -> torch.Tensor:
+    """What outputs without a bias start from; never written."""
+    return torch.zeros(count, dtype=dtype)

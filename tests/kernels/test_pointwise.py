@@ -1,13 +1,11 @@
 """`pointwise`: units of pixels wherever they lie, packed and spread by any stride, for every size of an image."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
-from reference.kernels import conv2d, memory, parallel
+from reference.kernels import conv2d, parallel
 from reference.kernels.convolution import pointwise, pointwise_plan
 from reference.kernels.convolution.geometry import Geometry
 from reference.kernels.vectors import VECTOR_BYTES
@@ -57,26 +55,11 @@ def test_blocks_of_images_and_chunks_of_channels_are_split_among_threads(monkeyp
         torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-@pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("size", [16, 15])  # whole vectors, which can be written past the caches, and others
-def test_large_results_are_the_same_as_small_ones(monkeypatch, size, stride, dtype):
-    monkeypatch.setattr(pointwise, "PAST_BYTES", 0)
-    agree((32, 20, size, size), 18, stride, dtype)  # each gradient too takes more than `memory.SMALL_BYTES`
-
-
-@pytest.mark.parametrize("shift", [16, 32, 48])
-def test_results_off_a_vectors_boundary_are_written_all_the_same(monkeypatch, shift):
-    def shifted(shape, dtype):
-        numbers, count = memory.NUMPY[dtype], math.prod(shape)
-        block = np.empty(count * numbers.itemsize + 128, np.uint8)
-        start = -block.ctypes.data % 64 + shift
-        array = np.ndarray(shape, numbers, block, start)
-        return torch.from_numpy(array), array
-
-    monkeypatch.setattr(pointwise, "PAST_BYTES", 0)
-    monkeypatch.setattr(memory, "result", shifted)
-    agree((3, 5, 16, 16), 18, 1, torch.float32)
+@pytest.mark.parametrize("rest", [0, 1, 2, 3])
+@pytest.mark.parametrize("vectors", [1, 2, 3])
+@pytest.mark.parametrize("channels", [1, 3, 4, 9])
+def test_pixels_after_the_last_vector_agree_with_torch(channels, vectors, rest):
+    agree((3, channels, 1, vectors * (VECTOR_BYTES // 4) + rest), 18, 1, torch.float32)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -106,6 +89,20 @@ def test_units_hold_every_used_pixel_and_vectors_every_pixel(size, stride):
     vectors = zip(seen.starts, seen.spread[:, 1])
     used = {start + lane for start, bits in vectors for lane in range(lanes) if bits >> lane & 1}
     assert used == set(wanted) and seen.starts[-1] + lanes >= numbers.size
+
+
+@pytest.mark.parametrize("images", [1, 2, 3])
+@pytest.mark.parametrize("size", [(4, 4), (7, 9), (16, 17)], ids=str)
+def test_tiles_hold_every_unit_of_a_block_once(size, images):
+    seen = pointwise_plan.pixels(size, (1, 2), 4)
+    tiles = pointwise_plan.places(seen.units, seen.firsts, images)
+    left, right = tiles[:, :2], tiles[:, :2] + tiles[:, 2:4]
+    wanted = [(n, unit) for n in range(images) for unit in seen.units]
+    found = np.stack([left, right], 1).reshape(-1, 2)[: len(wanted)]
+    assert [tuple(place) for place in found] == wanted
+    pieces = tiles[:, [4, 5, 5, 6]].reshape(-1, 2)  # of the left ones and the right ones
+    counts = np.tile(np.diff(seen.firsts), images)
+    assert list(np.diff(pieces)[: len(wanted), 0]) == list(counts) and pieces[-1, 1] == counts.sum()
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])

@@ -20,8 +20,6 @@ Reference: Zhang, Lo and Lu, "High performance depthwise and pointwise convoluti
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 import torch
 
@@ -30,7 +28,7 @@ from reference.kernels.convolution.algorithm import Algorithm
 from reference.kernels.convolution.geometry import Geometry
 from reference.kernels.convolution.depthwise_kernels import channel_products_compiled, channel_sums_compiled, rows_together
 from reference.kernels.convolution.depthwise_runs import IMAGES, TAPS, run, run_products_compiled, run_sums_compiled
-from reference.kernels.operands import array, in_place, supports
+from reference.kernels.operands import array, in_place, supports, zeros
 from reference.kernels.convolution.direct_kernels import add_lanes_compiled
 from reference.kernels.scratch import borrowed
 from reference.kernels.vectors import VECTOR_BYTES
@@ -93,7 +91,7 @@ def _in_runs(corner: tuple[int, int], size: tuple[int, int], result: tuple[int, 
 def _run_sums(source, weight, start, turned: bool) -> torch.Tensor:
     source, weight, total = in_place(source), in_place(weight), memory.empty(tuple(source.shape), source.dtype)
     images, channels, *size = shape = tuple(source.shape)
-    start = _zeros(channels, source.dtype) if start is None else in_place(start)
+    start = zeros(channels, source.dtype) if start is None else in_place(start)
     chunks = -(-torch.get_num_threads() // max(1, -(-images // IMAGES)))  # few images: also parts of their vectors
     units, count = -(-images // IMAGES) * chunks, source.numel()
     parallel.run_at(
@@ -111,9 +109,6 @@ def _sums(source, weights, start, corner: tuple[int, int], target: np.ndarray) -
     together = rows_together(target.shape[3], source.shape[3], target.itemsize)
     parts = parallel.parts(channels, OPERATIONS * target.size)
     parallel.run(channel_sums_compiled, parts, channels, array(source), weights, start, corner, together, target)
-
-
-_zeros = lru_cache(maxsize=64)(lambda channels, dtype: torch.zeros(channels, dtype=dtype))
 
 
 def takes(weight_shape: tuple[int, ...], geometry: Geometry) -> bool:

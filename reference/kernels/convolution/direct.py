@@ -34,39 +34,37 @@ import torch
 from reference.kernels import memory, parallel
 from reference.kernels.convolution.algorithm import Algorithm
 from reference.kernels.convolution.geometry import Geometry
-from reference.kernels.operands import array, supports
-from reference.kernels.convolution.direct_channels import ChannelSums, channel_plan, channel_sums_compiled, channels_of_a_panel
+from reference.kernels.operands import array, in_place, supports, zeros
+from reference.kernels.convolution.direct_channels import ChannelSums, channel_plan, channel_sums_compiled
 from reference.kernels.convolution.direct_kernels import shifted_sums_compiled
 from reference.kernels.convolution.direct_lines import line_sums_compiled
 from reference.kernels.convolution.direct_lines_plan import LineSums, input_lines, output_lines, product_lines
 from reference.kernels.convolution.direct_plan import plan
 from reference.kernels.convolution.direct_products import line_products_compiled
 from reference.kernels.convolution.direct_taps import TapSums, tap_plan, tap_sums_compiled
-from reference.kernels.scratch import borrowed, borrowed_by_parts
+from reference.kernels.placed import Place
+from reference.kernels.scratch import borrowed_by_parts
 from reference.kernels.vectors import VECTOR_BYTES
 
 
 def forward(input, weight, bias, geometry: Geometry):
     size, kernel = tuple(input.shape[2:]), tuple(weight.shape)
-    output, target = memory.result((input.shape[0], kernel[0], *geometry.output_size(size, kernel[2:])), input.dtype)
-    channels = channel_plan(geometry, size, kernel, target.itemsize)
+    shape = input.shape[0], kernel[0], *geometry.output_size(size, kernel[2:])
+    channels = channel_plan(geometry, size, kernel, input.element_size())
     if channels is None:
-        _line_sums(output_lines(geometry, size, kernel), input, weight, bias, target)
-    else:
-        _channel_sums(channels, input, weight, bias, target)
-    return output
+        return _line_sums(output_lines(geometry, size, kernel), input, weight, bias, shape)
+    return _channel_sums(channels, input, weight, bias, shape)
 
 
 def input_grad(grad, weight, geometry: Geometry, size: tuple[int, int]):
     kernel = tuple(weight.shape)
     channels = kernel[1] * geometry.groups
     images, taps = grad.shape[0], tap_plan(geometry, tuple(grad.shape[2:]), kernel, grad.element_size())
+    if taps is None and geometry.stride == (1, 1):
+        return _line_sums(input_lines(geometry, size, kernel), grad, weight, None, (images, channels, *size))
     total, target = memory.result((images, channels, *size), grad.dtype)
     if taps is not None:
         _tap_sums(taps, grad, weight, target)
-        return total
-    if geometry.stride == (1, 1):
-        _line_sums(input_lines(geometry, size, kernel), grad, weight, None, target)
         return total
     layout = plan(geometry, size, kernel)
     target.fill(0)
@@ -102,17 +100,15 @@ def weight_and_bias_grad(grad, input, geometry: Geometry, kernel_size: tuple[int
     return gradient, bias
 
 
-def _channel_sums(sums: ChannelSums, source, weight, start, target: np.ndarray) -> None:
-    source, weight, panel = array(source), array(weight), channels_of_a_panel(target.itemsize)
-    units, taps = len(source) * sums.strips, sums.taps.size
-    start = np.zeros(target.shape[1], target.dtype) if start is None else array(start)
-    with borrowed(weight.size, weight.dtype) as packed:
-        weights = packed[: weight.size]
-        weights.reshape(-1, taps, panel)[:] = weight.reshape(-1, panel, taps).transpose(0, 2, 1)
-        parallel.run(
-            channel_sums_compiled, parallel.parts(units, target.size * taps), units,
-            source, sums.padded, sums.corner, sums.stride, sums.taps, weights, start, sums.pixels, sums.strips, target,
+def _channel_sums(sums: ChannelSums, source, weight, start, shape: tuple[int, int, int, int]) -> torch.Tensor:
+    operands, like, units = _in_place(source, weight, start, shape), memory.NONE[source.dtype], shape[0] * sums.strips
+    parts = parallel.parts(units, operands[-1].numel() * sums.taps.size)
+    with borrowed_by_parts(parts, weight.numel() + VECTOR_BYTES // like.itemsize, like.dtype) as packed:
+        parallel.run_at(
+            channel_sums_compiled, parts, units, like, _places(*operands), packed, sums.cuts, sums.padded, sums.corner,
+            sums.stride, sums.taps, sums.pixels, sums.strips,
         )  # fmt: skip
+    return operands[-1]
 
 
 def _tap_sums(sums: TapSums, grad, weight, target: np.ndarray) -> None:
@@ -123,14 +119,28 @@ def _tap_sums(sums: TapSums, grad, weight, target: np.ndarray) -> None:
     )  # fmt: skip
 
 
-def _line_sums(lines: LineSums, source, weight, start, target: np.ndarray) -> None:
-    source, weights = array(source), array(weight).take(lines.weights)
-    start = np.zeros(target.shape[1], target.dtype) if start is None else array(start)
-    images, threads = len(source), torch.get_num_threads()
+def _line_sums(lines: LineSums, source, weight, start, shape: tuple[int, int, int, int]) -> torch.Tensor:
+    operands, like = _in_place(source, weight, start, shape), memory.NONE[source.dtype]
+    images, threads = shape[0], torch.get_num_threads()
     chunks = min(len(lines.cuts) - 1, -(-threads // max(1, images)))  # few images: also parts of their channels
-    parallel.run(
-        line_sums_compiled, parallel.parts(images * chunks, target.size * lines.taps.size), images * chunks,
-        source, lines.lines, lines.numbers, weights, lines.taps, lines.cuts, start, target, chunks,
+    parts = parallel.parts(images * chunks, operands[-1].numel() * lines.taps.size)
+    parallel.run_at(
+        line_sums_compiled, parts, images * chunks, like, _places(*operands), lines.lines, lines.numbers, lines.weights,
+        lines.taps, lines.cuts, chunks,
+    )  # fmt: skip
+    return operands[-1]
+
+
+def _in_place(source, weight, start, shape: tuple[int, int, int, int]) -> tuple[torch.Tensor, ...]:
+    """The operands and a result of `shape`, all of them where their addresses lead to."""
+    start = zeros(shape[1], source.dtype) if start is None else in_place(start)
+    return in_place(source), in_place(weight), start, memory.empty(shape, source.dtype)
+
+
+def _places(source, weight, start, target) -> tuple[Place, ...]:
+    return (
+        (source.data_ptr(), *source.shape), (weight.data_ptr(), weight.numel()), (start.data_ptr(), start.numel()),
+        (target.data_ptr(), *target.shape),
     )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ from numba.extending import intrinsic
 from reference.kernels.compiled import compiled
 from reference.kernels.convolution.geometry import Geometry
 from reference.kernels.convolution.direct_lines import copy_rows, new_planes_compiled
-from reference.kernels.convolution.gemm_pack import transpose
+from reference.kernels.convolution.gemm_pack import fill_rows_compiled, transpose
 from reference.kernels.vectors import VECTOR_BYTES, Vectors
 
 # Pixels of a tile: 14 x 2 totals, 2 vectors of weights and a number of the image take 31 of AVX-512's 32 registers,
@@ -44,6 +44,7 @@ class ChannelSums:
     Args:
         pixels: of a tile, one of `PIXELS`. strips: parts of the output's rows. taps: (K,) int64, where each tap lies
             in the padded image. padded: its (rows, columns). corner: its zeros at the top and left. stride: of rows.
+        cuts: int64, where the panels of output channels start, and their number at last.
     """
 
     pixels: int
@@ -52,6 +53,7 @@ class ChannelSums:
     padded: tuple[int, int]
     corner: tuple[int, int]
     stride: int
+    cuts: np.ndarray
 
 
 def channels_of_a_panel(itemsize: int) -> int:
@@ -81,7 +83,8 @@ def channel_plan(geometry: Geometry, size: tuple[int, int], kernel: tuple[int, i
     taps = taps * columns + np.arange(kw) * dw  # (C, KH, KW)
     strips = max(1, min(height, height * width // STRIP))
     return ChannelSums(
-        pixels, strips, taps.reshape(-1).astype(np.int64), (rows, columns), (top, left), geometry.stride[0]
+        pixels, strips, taps.reshape(-1).astype(np.int64), (rows, columns), (top, left), geometry.stride[0],
+        np.arange(0, out_channels + 1, panel),
     )
 
 
@@ -145,14 +148,16 @@ _tile_0, _tile_1, _tile_2 = (_tile(pixels) for pixels in PIXELS)
 
 
 def channel_sums(
-    source, padded, corner, stride, taps, weights, start, pixels, strips, target, first, end
+    source, weight, start, target, packed, cuts, padded, corner, stride, taps, pixels, strips, part, first, end
 ):  # fmt: skip
     """Write strips of the output: each pixel is a sum over taps of its image's numbers times vectors of weights.
 
     Args:
-        source: (N, C, H, W). padded, corner, stride, taps, pixels, strips: as in `ChannelSums`.
-        weights: flat, per panel of output channels K x panel. start: (O,) what each output channel starts from.
-        target: (N, O, OH, OW), all of it written. first, end: the units of work to do, image * strips + strip.
+        source: (N, C, H, W). weight: flat, (O, K). start: (O,) what each output channel starts from.
+        target: (N, O, OH, OW), all of it written.
+        packed: (parts, at least O*K), room for the weights, per panel of output channels K x panel.
+        cuts, padded, corner, stride, taps, pixels, strips: as in `ChannelSums`.
+        first, end: the units of work to do, image * strips + strip.
     """
     lanes = VECTOR_BYTES // source.itemsize
     _, channels, in_height, in_width = source.shape
@@ -162,7 +167,8 @@ def channel_sums(
     numbers, flat = source.reshape(-1), target.reshape(-1)
     image = new_planes_compiled(channels * seen, source) if inside_zeros else numbers
     sums = new_planes_compiled((height // strips + 1) * width * panel, source)
-    filled = -1
+    filled, weights, per_row = -1, packed[part], taps.shape[0]
+    fill_rows_compiled(weights, 0, weight, 0, per_row, per_row, 1, np.zeros(1, np.int64), cuts, 0, cuts.shape[0] - 1)
     for unit in range(first, end):
         n, strip = unit // strips, unit % strips
         if inside_zeros and n != filled:

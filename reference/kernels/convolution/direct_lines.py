@@ -115,15 +115,15 @@ def new_planes(count, like):
 new_planes_compiled = compiled(new_planes)
 
 
-def line_sums(source, lines, numbers, weights, taps, cuts, start, target, chunks, first, end):
+def line_sums(source, weight, start, target, lines, numbers, order, taps, cuts, chunks, first, end):
     """Write target images: each pixel is a sum over taps of weights times what they see in the source.
 
     Args:
-        source: (N, C, H, W). lines, numbers: how its lines are laid out, see `direct_lines_plan.Lines`.
-        weights: (G*R*K,) per group and panel of its R target channels, tap by tap.
-        taps: (K,) where each tap starts in a group's lines. cuts: where the panels of R start, and R.
-        start: (G*R,) what each target channel starts from.
+        source: (N, C, H, W). weight: flat. start: (G*R,) what each target channel starts from.
         target: (N, G*R, TH, TW), all of it written.
+        lines, numbers: how the source's lines are laid out, see `direct_lines_plan.Lines`.
+        order: (G*R*K,) the weight's numbers per group and panel of its R target channels, tap by tap.
+        taps: (K,) where each tap starts in a group's lines. cuts: where the panels of R start, and R.
         chunks: parts of the target channels. first, end: the units of work to do, image * chunks + part.
     """
     width = 2 * VECTOR_BYTES // source.itemsize
@@ -132,6 +132,9 @@ def line_sums(source, lines, numbers, weights, taps, cuts, start, target, chunks
     per_group = source.shape[1] // groups * lines.shape[0] * numbers[5]
     planes = new_planes_compiled(groups * per_group, source)
     flat, filled = target.reshape(-1), -1
+    weights = np.empty(order.shape[0], source.dtype)
+    for i in range(order.shape[0]):
+        weights[i] = weight[order[i]]
     for unit in range(first, end):
         n, chunk = unit // chunks, unit % chunks
         if n != filled:
@@ -141,10 +144,12 @@ def line_sums(source, lines, numbers, weights, taps, cuts, start, target, chunks
             for panel in range(parts * chunk // chunks, parts * (chunk + 1) // chunks):
                 size, o = cuts[panel + 1] - cuts[panel], g * rows + cuts[panel]
                 w, to = o * taps.shape[0], (n * start.shape[0] + o) * pixels
+                # Each tap asks for a share of what is written as soon as this panel is: the next one mostly.
+                soon, step = to + size * pixels, -(-size * width // taps.shape[0])
                 for x in range(0, pixels, width):
                     at, left = g * per_group + x, pixels - x
                     sums_tile_compiled(
-                        size, flat, to + x, pixels, left, planes, at, taps, weights, w, start, o
+                        size, flat, to + x, pixels, left, planes, at, taps, weights, w, start, o, soon + x * size, step
                     )  # fmt: skip
 
 

@@ -157,7 +157,7 @@ def tap_sums(grad, weights, cuts, planes, strips, numbers, target, first, end):
                     row, rows = cuts[panel], cuts[panel + 1] - cuts[panel]
                     sums_tile_compiled(
                         rows, products, row * step + x, step, tile, pixels, 0, planes,
-                        weights, row * out_channels, zeros, 0,
+                        weights, row * out_channels, zeros, 0, row * step + x, 0,
                     )  # fmt: skip
             for y in range(max(0, y0 - top), min(height, y1 + (kh - 1) * dh - top)):
                 down = y + top  # tap (i, j) is seen from row down - i*dh of the output

@@ -21,7 +21,7 @@ HEIGHTS = (9, 8, 6, 4, 3, 1) if VECTOR_BYTES == 64 else (6, 5, 4, 3, 2, 1)
 
 
 def _plain_sums_tile(rows: int):
-    def sums_tile(out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at):
+    def sums_tile(out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at, soon_at, soon_step):
         count = min(count, 2 * VECTOR_BYTES // out.itemsize)
         for r in range(rows):
             total = np.full(count, start[start_at + r], out.dtype)
@@ -36,11 +36,14 @@ def _plain_sums_tile(rows: int):
 def _compiled_sums_tile(rows: int):
     @intrinsic
     def sums_tile(
-        typingctx, out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at
-    ):
+        typingctx, out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at, soon_at,
+        soon_step,
+    ):  # fmt: skip
         def codegen(context, builder, signature, args):
             v = Vectors(context, builder, signature.args[0].dtype)
-            out_at, out_step, count, source_at, weight_at, start_at = (args[i] for i in (1, 2, 3, 5, 8, 10))
+            out_at, out_step, count, source_at, weight_at, start_at, soon_at, soon_step = (
+                args[i] for i in (1, 2, 3, 5, 8, 10, 11, 12)
+            )
             taps_count = builder.extract_value(builder.extract_value(args[6], 5), 0)
             out, source, taps, weights, start = (v.pointer(signature.args[i], args[i]) for i in (0, 4, 6, 7, 9))
 
@@ -53,6 +56,8 @@ def _compiled_sums_tile(rows: int):
             def tap(t, totals):
                 offset = builder.load(v.address(taps, t))
                 weight_here = builder.add(weight_at, builder.mul(t, number(rows)))
+                soon = builder.add(soon_at, builder.mul(t, soon_step))
+                v.prefetch(out, soon, write=True)
                 seen = [v.load(source, source_at, offset), v.load(source, source_at, offset, lanes)]
                 results = []
                 for r in range(rows):
@@ -75,7 +80,7 @@ def _compiled_sums_tile(rows: int):
             return context.get_dummy_value()
 
         n = types.intp
-        return types.void(out, n, n, n, source, n, taps, weights, n, start, n), codegen
+        return types.void(out, n, n, n, source, n, taps, weights, n, start, n, n, n), codegen
 
     return sums_tile
 
@@ -84,7 +89,7 @@ _tile = _plain_sums_tile if numba.config.DISABLE_JIT else _compiled_sums_tile
 _tile_0, _tile_1, _tile_2, _tile_3, _tile_4, _tile_5 = (_tile(rows) for rows in HEIGHTS)
 
 
-def sums_tile(rows, out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at):
+def sums_tile(rows, out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at, soon_at, soon_step):
     """One tile.
 
     Args:
@@ -93,19 +98,20 @@ def sums_tile(rows, out, out_at, out_step, count, source, source_at, taps, weigh
             written; two are read of the source all the same.
         source, source_at: flat, where the tile's first pixel lies. taps: (K,) int64, each tap's offset from there.
         weights, weight_at: flat, K x R. start, start_at: R numbers.
+        soon_at, soon_step: tap t asks for the numbers of `out` from soon_at + t*soon_step on, to be written.
     """
     if rows == HEIGHTS[0]:
-        _tile_0(out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at)
+        _tile_0(out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at, soon_at, soon_step)
     elif rows == HEIGHTS[1]:
-        _tile_1(out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at)
+        _tile_1(out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at, soon_at, soon_step)
     elif rows == HEIGHTS[2]:
-        _tile_2(out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at)
+        _tile_2(out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at, soon_at, soon_step)
     elif rows == HEIGHTS[3]:
-        _tile_3(out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at)
+        _tile_3(out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at, soon_at, soon_step)
     elif rows == HEIGHTS[4]:
-        _tile_4(out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at)
+        _tile_4(out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at, soon_at, soon_step)
     else:
-        _tile_5(out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at)
+        _tile_5(out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at, soon_at, soon_step)
 
 
 sums_tile_compiled = compiled(sums_tile, inline="always")

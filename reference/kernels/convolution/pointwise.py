@@ -4,18 +4,17 @@
 
 for the pixels p that the stride uses. In row-major images a channel's pixels lie side by side, just as a packed panel
 would have them: with stride 1 nothing is packed but the weight, and a tile of 14 x 2 vectors reads the image where it
-lies. A tile's two vectors are two units of 16 pixels, wherever they are, so an image of 225 pixels takes 15 units
-(the last starts one vector before the image's end) and two images 15 tiles. With a stride the used pixels of two
-units are packed when they are first needed, and used while they are in the cache.
+lies (`pointwise_images`). A tile's two vectors are two units of 16 pixels, wherever they are, of two images where one
+has an odd number of units. With a stride the used pixels of two units are packed when they are first needed, and used
+while they are in the cache (`pointwise_kernels`).
 
 The gradient of the input is the same product with the weight turned round; with a stride its sums are spread over
 whole rows of the target, zeros between and all, so that each line is written once. The gradient of the weight turns
-the images only (`pointwise_outer`). All loops ask for the next images while they work on these: a stride's rows and
-a tile's are too far apart for a processor to foresee.
+the images only (`pointwise_outer`). All loops ask for the next images, and for what they write next, while they work on
+these: a stride's rows and a tile's are too far apart for a processor to foresee.
 
-Cost: 2*N*O*C*P operations; input and output pass through memory once, and results larger than the caches are written
-past them. Parallel over blocks of images, over output channels where those do not suffice. float32 and float64 on
-the CPU, no padding, no groups.
+Cost: 2*N*O*C*P operations; input and output pass through memory once. Parallel over blocks of images, over output
+channels where those do not suffice. float32 and float64 on the CPU, no padding, no groups.
 Measured error in float32: see `MEASURED_ERROR` in tests/kernels/conv_cases.py.
 
 Reference: Zhang, Lo and Lu, "High performance depthwise and pointwise convolutions on mobile devices", 2020; Goto and
@@ -23,8 +22,6 @@ van de Geijn, "Anatomy of high-performance matrix multiplication", 2008 (the til
 """
 
 from __future__ import annotations
-
-from functools import lru_cache
 
 import numpy as np
 import torch
@@ -34,28 +31,25 @@ from reference.kernels.convolution.algorithm import Algorithm
 from reference.kernels.convolution.geometry import Geometry
 from reference.kernels.convolution.gemm_pack import pack_weight_compiled
 from reference.kernels.convolution.gemm_tile import HEIGHTS, columns, row_cuts
-from reference.kernels.operands import array, in_place, supports
+from reference.kernels.operands import array, in_place, supports, zeros
 from reference.kernels.convolution.pointwise_kernels import pixel_products_compiled
+from reference.kernels.convolution.pointwise_images import image_products_compiled
 from reference.kernels.convolution.pointwise_outer import add_parts_compiled, pixel_outer_products_compiled
-from reference.kernels.convolution.pointwise_plan import PIXELS_TOGETHER, block, pixels
+from reference.kernels.convolution.pointwise_plan import PIXELS_TOGETHER, pixels, products
 from reference.kernels.scratch import borrowed, borrowed_by_parts
-from reference.kernels.vectors import VECTOR_BYTES
 
-# Results of so many bytes are not in a cache when they are next read.
-PAST_BYTES = 8 * 1024 * 1024
 ONE_TAP = np.zeros(1, np.int64)
 
 
 def forward(input, weight, bias, geometry: Geometry):
-    size, result = tuple(input.shape[2:]), geometry.output_size(tuple(input.shape[2:]), (1, 1))
-    start = _zeros(weight.shape[0], weight.dtype) if bias is None else in_place(bias)
-    return _products(input, weight, (weight.shape[1], 1), start, size, result, geometry.stride, (1, 1))
+    start = zeros(weight.shape[0], weight.dtype) if bias is None else in_place(bias)
+    return _products(input, weight, (weight.shape[1], 1), start, None, geometry.stride, (1, 1))
 
 
 def input_grad(grad, weight, geometry: Geometry, size: tuple[int, int]):
     channels = weight.shape[1]
-    start = _zeros(channels, weight.dtype)
-    return _products(grad, weight, (1, channels), start, tuple(grad.shape[2:]), tuple(size), (1, 1), geometry.stride)
+    start = zeros(channels, weight.dtype)
+    return _products(grad, weight, (1, channels), start, tuple(size), (1, 1), geometry.stride)
 
 
 def weight_grad(grad, input, geometry: Geometry, kernel_size: tuple[int, int]):
@@ -82,43 +76,31 @@ def weight_grad(grad, input, geometry: Geometry, kernel_size: tuple[int, int]):
     return gradient
 
 
-def _products(operand, weight, steps, start, size, result, stride, spread_stride) -> torch.Tensor:
-    """The weight, `steps` apart in (rows, sum), times what `stride` uses of the operand (N, C, *size), as a tensor
-    (N, R, *result) where the sums stand `spread_stride` apart."""
-    source, weights, rows = in_place(operand), array(weight), start.shape[0]
-    (images, channels), plane, target_plane = source.shape[:2], size[0] * size[1], result[0] * result[1]
-    itemsize, cuts = weights.itemsize, row_cuts(rows)
-    seen, spread, lanes = pixels(size, stride, itemsize), pixels(result, spread_stride, itemsize), columns(itemsize) // 2
-    target = memory.empty((images, rows, *result), source.dtype)
-    packs = stride != (1, 1) or seen.count < lanes
-    spreads = target_plane != seen.count or seen.count < lanes
-    threads, operations = torch.get_num_threads(), images * seen.count * channels * rows
-    some = block(images, channels * seen.count * itemsize, threads)
-    blocks = -(-images // some)
-    chunks = min(len(cuts) - 1, -(-min(threads, parallel.parts(operations, operations)) // max(1, blocks)))
-    parts = parallel.parts(blocks * chunks, operations)
-    in_panels = (some * len(seen.units) + 1) // 2 * (2 * lanes * channels + lanes) if packs else 0
-    in_sums = HEIGHTS[0] * (some * seen.count + lanes) if spreads else 0
-    # Small results lie where the C library puts them, and a store past the caches faults off a vector's boundary.
-    count, at = target.numel(), target.data_ptr()
-    past = not spreads and count * itemsize >= PAST_BYTES and target_plane % lanes == 0 and at % VECTOR_BYTES == 0
-    places = (source.data_ptr(), source.numel()), (at, count), (start.data_ptr(), rows)
-
-    with borrowed(weights.size + 2 * lanes, weights.dtype) as a:
+def _products(operand, weight, steps, start, result, stride, spread_stride) -> torch.Tensor:
+    """The weight, `steps` apart in (rows, sum), times what `stride` uses of the operand (N, C, H, W), as a tensor
+    (N, R, *result), of as many pixels as are used if that is None, where the sums stand `spread_stride` apart."""
+    source, weight, like = in_place(operand), in_place(weight), memory.NONE[operand.dtype]
+    made = products(
+        operand.shape, start.shape[0], result, stride, spread_stride, like.itemsize, torch.get_num_threads()
+    )  # fmt: skip
+    target, counts = memory.empty(made.shape, operand.dtype), made.counts
+    places = (
+        (source.data_ptr(), counts[0]), (target.data_ptr(), counts[1]), (start.data_ptr(), counts[2]),
+        (weight.data_ptr(), counts[3]),
+    )  # fmt: skip
+    if made.as_they_lie:
+        with borrowed_by_parts(made.parts, made.room, like.dtype) as packed:
+            parallel.run_at(image_products_compiled, made.parts, made.units, like, places, packed, steps, *made.loops)
+        return target
+    channels, panels = operand.shape[1], len(made.cuts) - 1
+    with borrowed(counts[3] + columns(like.itemsize), like.dtype) as a:
         parallel.run(
-            pack_weight_compiled, parallel.parts(len(cuts) - 1, 16 * weights.size), len(cuts) - 1,
-            a, weights.reshape(-1), *steps, 1, channels, channels, ONE_TAP, cuts, False,
+            pack_weight_compiled, parallel.parts(panels, 16 * counts[3]), panels,
+            a, array(weight).reshape(-1), *steps, 1, channels, channels, ONE_TAP, made.cuts, False,
         )  # fmt: skip
-        with borrowed_by_parts(parts, in_panels + in_sums + lanes, weights.dtype) as scratch:
-            parallel.run_at(
-                pixel_products_compiled, parts, blocks * chunks, memory.NONE[source.dtype], places,
-                images, channels, plane, target_plane, a, cuts, seen.units, seen.firsts, seen.pieces, stride[1], packs,
-                spreads, spread.starts, spread.spread, seen.count, some, chunks, past, scratch,
-            )  # fmt: skip
+        with borrowed_by_parts(made.parts, made.room, like.dtype) as scratch:
+            parallel.run_at(pixel_products_compiled, made.parts, made.units, like, places[:3], a, scratch, *made.loops)
     return target
-
-
-_zeros = lru_cache(maxsize=64)(lambda channels, dtype: torch.zeros(channels, dtype=dtype))
 
 
 def takes(weight_shape: tuple[int, ...], geometry: Geometry) -> bool:

@@ -8,6 +8,7 @@ from reference.kernels.compiled import compiled
 from reference.kernels.convolution.gemm_pack import move, move_even
 from reference.kernels.convolution.gemm_tile import HEIGHTS, VECTORS
 from reference.kernels.convolution.pointwise_plan import EVERY_OTHER
+from reference.kernels.convolution.pointwise_images import next_panel
 from reference.kernels.convolution.pointwise_tile import spread, spread_every_other, tile_compiled
 from reference.kernels.prefetch import LINE_BYTES, fetch_to_write
 from reference.kernels.vectors import VECTOR_BYTES
@@ -64,89 +65,83 @@ gather_compiled, _spread_planes_compiled = compiled(gather), compiled(_spread_pl
 
 
 def pixel_products(
-    source, target, start, images, channels, plane, target_plane, a, cuts, units, firsts, pieces, step, packs,
-    spreads, starts, vectors, count, block, chunks, past, scratch, part, first, end,
+    source, target, start, a, scratch, images, channels, plane, target_plane, cuts, places, pieces, step, packs, spreads,
+    starts, vectors, count, block, chunks, part, first, end,
 ):  # fmt: skip
     """Write target images: a packed weight times the pixels that are used of each source image.
 
     Args:
         source: flat (N, channels, plane). target: flat (N, R, target_plane), all of it written.
         start: what each row starts from. a, cuts: the packed weight and where its panels of the R rows start.
-        units, firsts, pieces, count: see `pointwise_plan.Pixels`. step: columns between used pixels of the source.
+        scratch: (parts, numbers): a block's panels if it packs, HEIGHTS[0] rows of its sums if it spreads.
+        places: (tiles, 7), see `pointwise_plan.places`. pieces, count: see `pointwise_plan.Pixels`.
+        step: columns between used pixels of the source.
         packs: whether units are packed, or read where they lie.
         spreads: whether sums are spread over the target as `starts` and `vectors` say, or are the target.
-        block: images at a time. chunks: parts of the R rows. past: whether the target is written past the caches.
-        scratch: (parts, numbers): a block's panels if it packs, HEIGHTS[0] rows of its sums if it spreads.
+        block: images at a time. chunks: parts of the R rows.
         first, end: the units of work, block * chunks + chunk.
     """
     lanes = VECTOR_BYTES // source.itemsize
-    width, rows_all, per_image, per_block = VECTORS * lanes, cuts[-1], units.shape[0], pieces.shape[0]
+    width, panels, per_block = VECTORS * lanes, cuts.shape[0] - 1, pieces.shape[0]
     panel_step = width * channels + lanes  # a vector is spilled at a panel's end
-    in_panels = (block * per_image + 1) // 2 * panel_step if packs else 0
-    panels, sums = scratch[part, :in_panels], scratch[part, in_panels:]
+    in_panels = places.shape[0] * panel_step if packs else 0
+    packed, sums = scratch[part, :in_panels], scratch[part, in_panels:]
     pitch = block * count + lanes
-    b, c = panels if packs else source, sums if spreads else target
+    b, c = packed if packs else source, sums if spreads else target
     b_step, c_step = width if packs else plane, pitch if spreads else target_plane
     laid_out = np.empty((block * per_block if packs else 0, 3), np.int64)
-    if packs:
-        for n in range(block):
-            for u in range(per_image):
-                pair, half = divmod(n * per_image + u, VECTORS)
-                for p in range(firsts[u], firsts[u + 1]):
-                    i = n * per_block + p
-                    laid_out[i, 0] = pair * panel_step + half * lanes + pieces[p, 0]
-                    laid_out[i, 1], laid_out[i, 2] = n * channels * plane + pieces[p, 1], pieces[p, 2]
+    for pair in range(places.shape[0] if packs else 0):
+        for i in range(places[pair, 4], places[pair, 6]):
+            n, p = divmod(i, per_block)
+            half = lanes if i >= places[pair, 5] else 0
+            laid_out[i, 0] = pair * panel_step + half + pieces[p, 0]
+            laid_out[i, 1], laid_out[i, 2] = n * channels * plane + pieces[p, 1], pieces[p, 2]
     for item in range(first, end):
-        n0, chunk, parts = item // chunks * block, item % chunks, cuts.shape[0] - 1
-        row_first, row_end = parts * chunk // chunks, parts * (chunk + 1) // chunks
+        n0, chunk = item // chunks * block, item % chunks
+        row_first, row_end = panels * chunk // chunks, panels * (chunk + 1) // chunks
         some, image = min(block, images - n0), n0 * channels * plane
-        next_block = image + block * channels * plane
+        units, following = some * -(-count // lanes), image + some * channels * plane
+        pairs, soon_at = -(-units // VECTORS), following
+        share = -(-some * channels * plane // (pairs * (row_end - row_first)))  # of the next block, for each tile
         if packs:
             gather_compiled(
-                panels, 0, width, source, image, plane, channels, step, laid_out, some * per_block
+                packed, 0, width, source, image, plane, channels, step, laid_out, some * per_block
             )  # fmt: skip
         for panel in range(row_first, row_end):
             r, rows = cuts[panel], cuts[panel + 1] - cuts[panel]
+            r_next, rows_next = next_panel(cuts, panel, row_first, row_end, some)
             if spreads:
                 for n in range(some):
                     for x in range(0, rows * target_plane, LINE_BYTES // target.itemsize):
-                        fetch_to_write(target, ((n0 + n) * rows_all + r) * target_plane + x)
-            for pair in range((some * per_image + 1) // 2):
-                left, right = 2 * pair, min(2 * pair + 1, some * per_image - 1)
-                (n_left, u_left), (n_right, u_right) = divmod(left, per_image), divmod(right, per_image)
-                left_seen = n_left * channels * plane + units[u_left]
-                right_seen = n_right * channels * plane + units[u_right]
-                # What the next block will need here is fetched while this one's first panels are computed.
-                ask_at, ask_gap, ask_step = next_block + left_seen, right_seen - left_seen, plane
-                b_at, b_gap = image + left_seen, right_seen - left_seen
+                        fetch_to_write(target, ((n0 + n) * cuts[-1] + r) * target_plane + x)
+            for pair in range(pairs):
+                n, unit, n_gap, gap = places[pair, 0], places[pair, 1], places[pair, 2], places[pair, 3]
+                if VECTORS * pair + 1 == units:  # the right one belongs to an image that is not there
+                    n_gap, gap = 0, 0
                 if packs:
-                    piece = n_left * per_block + firsts[u_left] + panel - row_first
-                    if piece < n_right * per_block + firsts[u_right + 1]:
-                        ask_at, ask_gap = next_block + laid_out[piece, 1], lanes
-                    else:
-                        ask_step = 0
-                    b_at, b_gap = pair * panel_step, lanes if right > left else 0
-                elif pair % (row_end - row_first) != panel - row_first:  # each in its turn
-                    ask_step = 0
-                if spreads:
-                    c_at, c_gap = n_left * count + units[u_left], n_right * count + units[u_right]
-                    next_at = c_at
+                    b_at, b_gap = pair * panel_step, lanes if n_gap or gap else 0
+                    piece = places[pair, 4] + panel - row_first
+                    soon_at, soon_gap, soon_step = following, 0, 0
+                    if piece < places[pair, 6]:
+                        soon_at, soon_gap, soon_step = following + laid_out[piece, 1], lanes, plane
                 else:
-                    c_at = ((n0 + n_left) * rows_all + r) * target_plane + units[u_left]
-                    c_gap = ((n0 + n_right) * rows_all + r) * target_plane + units[u_right]
-                    # Two tiles further on in this panel, or in the next, which memory has time to fetch.
-                    later, r_later = left + 2 * VECTORS, r
-                    if later >= some * per_image:
-                        later, r_later = min(later - some * per_image, some * per_image - 1), r + rows
-                    n_later, u_later = divmod(later, per_image)
-                    next_at = ((n0 + n_later) * rows_all + r_later) * target_plane + units[u_later]
+                    b_at, b_gap = image + n * channels * plane + unit, n_gap * channels * plane + gap
+                    soon_at, soon_gap, soon_step = soon_at + share, 0, -(-share // channels)
+                if spreads:
+                    c_at, c_gap = n * count + unit, n_gap * count + gap
+                    next_at, next_step = c_at, 0
+                else:
+                    c_at = ((n0 + n) * cuts[-1] + r) * target_plane + unit
+                    c_gap = n_gap * cuts[-1] * target_plane + gap
+                    next_at = ((n0 + n) * cuts[-1] + r_next) * target_plane + unit * rows_next
+                    next_step = -(-rows_next * width // channels)
                 tile_compiled(
-                    rows, c, c_at, c_gap - c_at, c_step, a, r * channels, b, b_at, b_gap, b_step, channels, start, r,
-                    source, ask_at, ask_gap, ask_step, next_at, past,
+                    rows, c, c_at, c_gap, c_step, a, r * channels, b, b_at, b_gap, b_step, channels, start, r,
+                    source, soon_at, soon_gap, soon_step, next_at, next_step,
                 )  # fmt: skip
             if spreads:
                 _spread_planes_compiled(
-                    target, (n0 * rows_all + r) * target_plane, rows_all * target_plane, target_plane, rows, some, sums,
+                    target, (n0 * cuts[-1] + r) * target_plane, cuts[-1] * target_plane, target_plane, rows, some, sums,
                     pitch, count, starts, vectors,
                 )  # fmt: skip
 

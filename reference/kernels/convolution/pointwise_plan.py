@@ -7,10 +7,14 @@ from functools import lru_cache
 
 import numpy as np
 
+from reference.kernels import parallel
+from reference.kernels.convolution.gemm_tile import HEIGHTS, VECTORS, columns, row_cuts
 from reference.kernels.vectors import VECTOR_BYTES
 
 # What a block of images holds of one side of a product, in the second-level cache beside the weights.
 BLOCK_BYTES = 160 * 1024
+# Up to a vector's so many-th part, what is left of an image is cheaper with rows of the weight in the lanes.
+REST = 8
 # Pixels over which the weight's gradient keeps a tile of sums in registers; few of them are worth a copy.
 PIXELS_TOGETHER = 256
 
@@ -78,6 +82,92 @@ def _spread(places: np.ndarray, start: int, lanes: int) -> tuple[int, int, int]:
 def _starts(count: int, lanes: int) -> np.ndarray:
     """Where vectors start that cover `count` numbers, none past the last if it can be."""
     return np.minimum(np.arange(0, count, lanes), max(0, count - lanes)).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Products:
+    """One shape's product of a weight (R x C) and images, and where its numbers go.
+
+    Args:
+        shape: the target's (N, R, H, W). counts: numbers of the source, the target, what rows start from, the weight.
+        cuts: `row_cuts(R)`. as_they_lie: whether `image_products` takes it, and not `pixel_products`.
+        loops: what these need to know after their arrays.
+        units, parts: of work. room: numbers that a part needs for itself.
+    """
+
+    shape: tuple[int, int, int, int]
+    counts: tuple[int, int, int, int]
+    cuts: np.ndarray
+    as_they_lie: bool
+    loops: tuple
+    units: int
+    parts: int
+    room: int
+
+
+@lru_cache(maxsize=256)
+def products(shape, rows: int, result, stride, spread_stride, itemsize: int, threads: int) -> Products:
+    """The plan for one shape.
+
+    Args:
+        shape: the source's (N, C, H, W). rows: R. result: the target's (H, W), None for those of the used pixels.
+        stride: between the pixels of the source that are used. spread_stride: between the sums in the target.
+        itemsize: bytes of a number. threads: at most.
+    """
+    (images, channels, *size), cuts, lanes = shape, row_cuts(rows), columns(itemsize) // VECTORS
+    result = result or tuple(-(-extent // step) for extent, step in zip(size, stride))
+    seen, spread = pixels(tuple(size), stride, itemsize), pixels(result, spread_stride, itemsize)
+    plane, target_plane, units = size[0] * size[1], result[0] * result[1], seen.units
+    packs = stride != (1, 1) or seen.count < lanes
+    spreads = target_plane != seen.count or seen.count < lanes
+    as_they_lie, rest = not packs and not spreads, 0
+    if as_they_lie:
+        if 0 < plane % lanes <= lanes // REST:
+            units, rest = units[:-1], plane % lanes
+        some = 1 + units.size % 2
+    else:
+        some = block(images, channels * seen.count * itemsize, threads)
+    blocks, operations = -(-images // some), images * seen.count * channels * rows
+    chunks = min(len(cuts) - 1, -(-min(threads, parallel.parts(operations, operations)) // max(1, blocks)))
+    tiles = places(units, seen.firsts, some)
+    in_panels = len(tiles) * (VECTORS * lanes * channels + lanes) if packs else 0
+    in_sums = HEIGHTS[0] * (some * seen.count + lanes) if spreads else 0
+    if as_they_lie:
+        loops = images, channels, plane, cuts, tiles, rest, some, chunks
+    else:
+        loops = (
+            images, channels, plane, target_plane, cuts, tiles, seen.pieces, stride[1], packs, spreads, spread.starts,
+            spread.spread, seen.count, some, chunks,
+        )  # fmt: skip
+    return Products(
+        shape=(images, rows, *result),
+        counts=(images * channels * plane, images * rows * target_plane, rows, rows * channels),
+        cuts=cuts,
+        as_they_lie=as_they_lie,
+        loops=loops,
+        units=blocks * chunks,
+        parts=parallel.parts(blocks * chunks, operations),
+        room=rows * channels + VECTORS * lanes if as_they_lie else in_panels + in_sums + lanes,
+    )
+
+
+def places(units: np.ndarray, firsts: np.ndarray, images: int) -> np.ndarray:
+    """The tiles of a block of images, two units each: int64 (tiles, 7).
+
+    A tile's are its left unit's image in the block and first used pixel, how many images and used pixels the right one
+    is further on, which of the block's pieces is the first of the left one and the right one, and the first of neither.
+    """
+    whole = [(n, u) for n in range(images) for u in range(units.size)]
+    found = []
+    for left, right in zip(whole[::VECTORS], [*whole[1::VECTORS], whole[-1]]):
+        (n, u), (n_right, u_right) = left, right
+        before, between, after = (
+            n * firsts[-1] + firsts[u], n_right * firsts[-1] + firsts[u_right], n_right * firsts[-1] + firsts[u_right + 1]
+        )  # fmt: skip
+        if left == right:
+            between = after
+        found.append((n, units[u], n_right - n, units[u_right] - units[u], before, between, after))
+    return np.array(found, np.int64)
 
 
 @lru_cache(maxsize=256)

@@ -26,7 +26,7 @@ from reference.kernels.vectors import VECTOR_BYTES, Vectors
 def _plain_tile(rows: int):
     def tile(
         c, c_at, c_gap, c_step, a, a_at, b, b_at, b_gap, b_step, count, start, start_at, soon, soon_at, soon_gap,
-        soon_step, next_at, past,
+        soon_step, next_at, next_step,
     ):  # fmt: skip
         lanes = VECTOR_BYTES // c.itemsize
         left = a[a_at : a_at + count * rows].reshape(count, rows)
@@ -44,14 +44,14 @@ def _compiled_tile(rows: int):
     @intrinsic
     def tile(
         typingctx, c, c_at, c_gap, c_step, a, a_at, b, b_at, b_gap, b_step, count, start, start_at, soon, soon_at,
-        soon_gap, soon_step, next_at, past,
+        soon_gap, soon_step, next_at, next_step,
     ):  # fmt: skip
         def codegen(context, builder, signature, args):
             v = Vectors(context, builder, signature.args[0].dtype)
             c_at, c_gap, c_step, a_at, b_at, b_gap, b_step, count, start_at = (
                 args[i] for i in (1, 2, 3, 5, 7, 8, 9, 10, 12)
             )
-            soon_at, soon_gap, soon_step, next_at, past = args[14:]
+            soon_at, soon_gap, soon_step, next_at, next_step = args[14:]
             c, a, b, start, soon = (v.pointer(signature.args[i], args[i]) for i in (0, 4, 6, 11, 13))
 
             def number(value):
@@ -64,6 +64,7 @@ def _compiled_tile(rows: int):
                 row_soon = builder.add(soon_at, builder.mul(k, soon_step))
                 v.prefetch(soon, row_soon)
                 v.prefetch(soon, row_soon, soon_gap)
+                v.prefetch(c, next_at, builder.mul(k, next_step), write=True)
                 results = []
                 for r in range(rows):
                     left = v.splat(a, row_a, number(r))
@@ -74,21 +75,14 @@ def _compiled_tile(rows: int):
             for r in range(rows):
                 row = builder.add(c_at, builder.mul(c_step, number(r)))
                 places += [row, builder.add(row, c_gap)]
-            with builder.if_then(builder.not_(past)):
-                for r in range(rows):
-                    for x in range(VECTORS):
-                        v.prefetch(c, next_at, builder.mul(c_step, number(r)), number(x * v.lanes), write=True)
             starts = [v.splat(start, start_at, number(r)) for r in range(rows) for _ in range(VECTORS)]
             totals = v.loop(number(0), count, number(1), starts, step)
-            with builder.if_else(past) as (far, near):
-                for branch, store in ((far, v.store_past_caches), (near, v.store)):
-                    with branch:
-                        for total, place in zip(totals, places):
-                            store(total, c, place)
+            for total, place in zip(totals, places):
+                v.store(total, c, place)
             return context.get_dummy_value()
 
         n = types.intp
-        return types.void(c, n, n, n, a, n, b, n, n, n, n, start, n, soon, n, n, n, n, types.boolean), codegen
+        return types.void(c, n, n, n, a, n, b, n, n, n, n, start, n, soon, n, n, n, n, n), codegen
 
     return tile
 
@@ -99,7 +93,7 @@ _tile_0, _tile_1, _tile_2, _tile_3, _tile_4 = (_tile(rows) for rows in HEIGHTS)
 
 def tile(
     rows, c, c_at, c_gap, c_step, a, a_at, b, b_at, b_gap, b_step, count, start, start_at, soon, soon_at, soon_gap,
-    soon_step, next_at, past,
+    soon_step, next_at, next_step,
 ):  # fmt: skip
     """One panel of A times two vectors of each row of B.
 
@@ -109,34 +103,33 @@ def tile(
         a, a_at: flat, and where the panel starts; number (k, r) lies k*R + r further on.
         b, b_at: flat; row k's first vector lies at b_at + k*b_step, its second b_gap further on.
         count: K. start, start_at: what each row starts from.
-        soon: flat; two numbers of it, which lie as those of B do, are asked for in each step.
-        next_at: where in C some later tile of as many rows lies, whose lines are asked for.
-        past: whether C is written past the caches; its vectors then lie on vectors' boundaries.
+        soon: flat; step k asks for its numbers at soon_at + k*soon_step and `soon_gap` further on, to be read.
+        next_at, next_step: step k asks for the number of C at next_at + k*next_step, to be written.
     """
     if rows == HEIGHTS[0]:
         _tile_0(
             c, c_at, c_gap, c_step, a, a_at, b, b_at, b_gap, b_step, count, start, start_at, soon, soon_at, soon_gap,
-            soon_step, next_at, past,
+            soon_step, next_at, next_step,
         )  # fmt: skip
     elif rows == HEIGHTS[1]:
         _tile_1(
             c, c_at, c_gap, c_step, a, a_at, b, b_at, b_gap, b_step, count, start, start_at, soon, soon_at, soon_gap,
-            soon_step, next_at, past,
+            soon_step, next_at, next_step,
         )  # fmt: skip
     elif rows == HEIGHTS[2]:
         _tile_2(
             c, c_at, c_gap, c_step, a, a_at, b, b_at, b_gap, b_step, count, start, start_at, soon, soon_at, soon_gap,
-            soon_step, next_at, past,
+            soon_step, next_at, next_step,
         )  # fmt: skip
     elif rows == HEIGHTS[3]:
         _tile_3(
             c, c_at, c_gap, c_step, a, a_at, b, b_at, b_gap, b_step, count, start, start_at, soon, soon_at, soon_gap,
-            soon_step, next_at, past,
+            soon_step, next_at, next_step,
         )  # fmt: skip
     else:
         _tile_4(
             c, c_at, c_gap, c_step, a, a_at, b, b_at, b_gap, b_step, count, start, start_at, soon, soon_at, soon_gap,
-            soon_step, next_at, past,
+            soon_step, next_at, next_step,
         )  # fmt: skip
 
 
