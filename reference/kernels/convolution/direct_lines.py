@@ -115,15 +115,16 @@ def new_planes(count, like):
 new_planes_compiled = compiled(new_planes)
 
 
-def line_sums(source, lines, numbers, weights, taps, cuts, start, target, chunks, first, end):
+def line_sums(source, weight, start, target, lines, numbers, order, taps, cuts, chunks, first, end):
     """Write target images: each pixel is a sum over taps of weights times what they see in the source.
 
     Args:
-        source: (N, C, H, W). lines, numbers: how its lines are laid out, see `direct_lines_plan.Lines`.
-        weights: (G*R*K,) per group and panel of its R target channels, tap by tap.
-        taps: (K,) where each tap starts in a group's lines. cuts: where the panels of R start, and R.
+        source: (N, C, H, W). weight: flat, the layer's own.
         start: (G*R,) what each target channel starts from.
         target: (N, G*R, TH, TW), all of it written.
+        lines, numbers: how the source's lines are laid out, see `direct_lines_plan.Lines`.
+        order: (G*R*K,) the weight's numbers per group and panel of its R target channels, tap by tap.
+        taps: (K,) where each tap starts in a group's lines. cuts: where the panels of R start, and R.
         chunks: parts of the target channels. first, end: the units of work to do, image * chunks + part.
     """
     width = 2 * VECTOR_BYTES // source.itemsize
@@ -131,6 +132,9 @@ def line_sums(source, lines, numbers, weights, taps, cuts, start, target, chunks
     groups, pixels = start.shape[0] // rows, target.shape[2] * target.shape[3]
     per_group = source.shape[1] // groups * lines.shape[0] * numbers[5]
     planes = new_planes_compiled(groups * per_group, source)
+    weights = np.empty(order.shape[0], source.dtype)
+    for i in range(order.shape[0]):
+        weights[i] = weight[order[i]]
     flat, filled = target.reshape(-1), -1
     for unit in range(first, end):
         n, chunk = unit // chunks, unit % chunks
