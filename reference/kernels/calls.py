@@ -45,10 +45,8 @@ def recorded(*tensors: torch.Tensor | None) -> bool:
 
     Where nobody can, such a function only costs time: a few microseconds per call.
     """
-    if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
-        return True
-    if torch.is_grad_enabled():
+    if torch.is_grad_enabled():  # first: the usual reason
         for tensor in tensors:
             if tensor is not None and tensor.requires_grad:
                 return True
-    return False
+    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0

@@ -28,7 +28,8 @@ from reference.training.loop import fit
 # Measured on 2026-11-20: `main(seed=s)` for s = 0 … 4, five epochs each, on real MNIST.
 # Validation accuracy 98.88 ± 0.04 % (mean ± std) of the 10,000 test images, training accuracy
 # 99.4 %. 28 s a run on two cores of a Xeon at 2.5 GHz with AVX-512; torch 2.15.0, numba 0.68.1.
-# The settings of `train` were fixed before the first of these numbers and not changed after.
+# The settings of `train` were fixed before the first of these numbers and not changed after;
+# Adam is one fused kernel since, the same mathematics in other roundings.
 # end solution-only
 
 # MNIST's mean and standard deviation over all training pixels, as fractions of 255.
@@ -117,7 +118,7 @@ def train(
     """
     # solution: hw3 deliverable 2: train
     batches = Batches(images, labels, batch_size=100)
-    optimizer = torch.optim.Adam(net.parameters())
+    optimizer = torch.optim.Adam(net.parameters(), fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, max_lr=6e-3, total_steps=epochs * len(batches)
     )

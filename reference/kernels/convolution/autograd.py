@@ -31,14 +31,14 @@ class Convolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx, input, weight, bias, algorithm: Algorithm, geometry: Geometry):
         ctx.save_for_backward(input, weight)
-        ctx.algorithm, ctx.geometry = algorithm, geometry
+        ctx.rest = algorithm, geometry
         return algorithm.forward(input, weight, bias, geometry)  # (N, O, OH, OW)
 
     @staticmethod
     def backward(ctx, grad):
         input, weight = ctx.saved_tensors
         for_input, for_weight, for_bias, _, _ = ctx.needs_input_grad
-        algorithm, geometry = ctx.algorithm, ctx.geometry
+        algorithm, geometry = ctx.rest
         grad_input = grad_weight = grad_bias = None
         if not torch.is_grad_enabled():  # nobody will differentiate this again: no record of it
             if grad.is_cpu and not grad.is_contiguous():

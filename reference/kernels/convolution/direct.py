@@ -28,6 +28,8 @@ Vaidyanathan, "Multirate digital filters", 1990 (the phases).
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 
@@ -40,7 +42,7 @@ from reference.kernels.convolution.direct_kernels import shifted_sums_compiled
 from reference.kernels.convolution.direct_lines import line_sums_compiled
 from reference.kernels.convolution.direct_lines_plan import LineSums, input_lines, output_lines, product_lines
 from reference.kernels.convolution.direct_plan import plan
-from reference.kernels.convolution.direct_products import line_products_compiled
+from reference.kernels.convolution.direct_products import add_parts_compiled, line_products_compiled
 from reference.kernels.convolution.direct_taps import TapSums, tap_plan, tap_sums_compiled
 from reference.kernels.placed import Place
 from reference.kernels.scratch import borrowed_by_parts
@@ -48,24 +50,32 @@ from reference.kernels.vectors import VECTOR_BYTES
 
 
 def forward(input, weight, bias, geometry: Geometry):
-    size, kernel = tuple(input.shape[2:]), tuple(weight.shape)
-    shape = input.shape[0], kernel[0], *geometry.output_size(size, kernel[2:])
-    channels = channel_plan(geometry, size, kernel, input.element_size())
+    channels, lines, shape = _forward_plan(geometry, input.shape, weight.shape, input.element_size())
     if channels is None:
-        return _line_sums(output_lines(geometry, size, kernel), input, weight, bias, shape)
+        return _line_sums(lines, input, weight, bias, shape)
     return _channel_sums(channels, input, weight, bias, shape)
 
 
+@lru_cache(maxsize=256)
+def _forward_plan(geometry: Geometry, shape: torch.Size, kernel: torch.Size, itemsize: int):
+    """A `ChannelSums`, or None and then `LineSums`, and the output's shape."""
+    size, kernel = tuple(shape[2:]), tuple(kernel)
+    channels, target = channel_plan(geometry, size, kernel, itemsize), geometry.output_size(size, kernel[2:])
+    lines = output_lines(geometry, size, kernel) if channels is None else None
+    return channels, lines, (shape[0], kernel[0], *target)
+
+
 def input_grad(grad, weight, geometry: Geometry, size: tuple[int, int]):
-    kernel = tuple(weight.shape)
-    channels = kernel[1] * geometry.groups
-    images, taps = grad.shape[0], tap_plan(geometry, tuple(grad.shape[2:]), kernel, grad.element_size())
-    if taps is None and geometry.stride == (1, 1):
-        return _line_sums(input_lines(geometry, size, kernel), grad, weight, None, (images, channels, *size))
-    total, target = memory.result((images, channels, *size), grad.dtype)
+    taps, lines = _input_grad_plan(geometry, grad.shape, weight.shape, size, grad.element_size())
+    channels = weight.shape[1] * geometry.groups
+    images, shape = grad.shape[0], (grad.shape[0], channels, *size)
+    if lines is not None:
+        return _line_sums(lines, grad, weight, None, shape)
+    total, target = memory.result(shape, grad.dtype)
     if taps is not None:
         _tap_sums(taps, grad, weight, target)
         return total
+    kernel = tuple(weight.shape)
     layout = plan(geometry, size, kernel)
     target.fill(0)
     source, weights, start = array(grad), array(weight).take(layout.weights), np.zeros(channels, target.dtype)
@@ -77,6 +87,16 @@ def input_grad(grad, weight, geometry: Geometry, size: tuple[int, int]):
     return total
 
 
+@lru_cache(maxsize=256)
+def _input_grad_plan(
+    geometry: Geometry, shape: torch.Size, kernel: torch.Size, size: tuple[int, int], itemsize: int
+) -> tuple[TapSums | None, LineSums | None]:
+    """What is to be summed; neither of the two where a stride makes phases of the input."""
+    taps = tap_plan(geometry, tuple(shape[2:]), tuple(kernel), itemsize)
+    by_lines = taps is None and geometry.stride == (1, 1)
+    return taps, input_lines(geometry, size, tuple(kernel)) if by_lines else None
+
+
 def weight_grad(grad, input, geometry: Geometry, kernel_size: tuple[int, int]):
     return weight_and_bias_grad(grad, input, geometry, kernel_size)[0]
 
@@ -86,18 +106,17 @@ def weight_and_bias_grad(grad, input, geometry: Geometry, kernel_size: tuple[int
     lines = product_lines(geometry, tuple(input.shape[2:]), kernel)
     images, taps = input.shape[0], kernel[1] * kernel[2] * kernel[3]
     parts = parallel.parts(images, grad.numel() * lines.taps.size)
-    gradient, target = memory.result(kernel, grad.dtype)
-    grads, source = array(grad), array(input)
-    totals = np.empty((parts, geometry.groups, kernel[0] // geometry.groups, lines.taps.size), grads.dtype)
-    with borrowed_by_parts(parts, totals[0].size * VECTOR_BYTES // grads.itemsize, grads.dtype) as scratch:
-        parallel.run(
-            line_products_compiled, parts, images, grads, source, lines.lines, lines.numbers, lines.taps,
-            lines.row_cuts, lines.tap_cuts, scratch, totals,
+    (gradient, target), (bias, bias_target) = (memory.result(shape, grad.dtype) for shape in (kernel, kernel[:1]))
+    grad, input, like = in_place(grad), in_place(input), memory.NONE[grad.dtype]
+    totals = np.empty((parts, geometry.groups, kernel[0] // geometry.groups, lines.taps.size), like.dtype)
+    with borrowed_by_parts(parts, totals[0].size * VECTOR_BYTES // like.itemsize, like.dtype) as scratch:
+        parallel.run_at(
+            line_products_compiled, parts, images,
+            like, ((grad.data_ptr(), *grad.shape), (input.data_ptr(), *input.shape)), lines.lines, lines.numbers,
+            lines.taps, lines.row_cuts, lines.tap_cuts, scratch, totals,
         )  # fmt: skip
-    total = totals.sum(0).reshape(kernel[0], -1)
-    target.reshape(kernel[0], -1)[:] = total[:, :taps]
-    bias = torch.from_numpy(total[:, taps].copy()) if total.shape[1] > taps else grad.sum((0, 2, 3))
-    return gradient, bias
+    add_parts_compiled(totals.reshape(parts, kernel[0], -1), target.reshape(kernel[0], -1), bias_target)
+    return gradient, grad.sum((0, 2, 3)) if lines.taps.size == taps else bias
 
 
 def _channel_sums(sums: ChannelSums, source, weight, start, shape: tuple[int, int, int, int]) -> torch.Tensor:

@@ -159,3 +159,20 @@ def line_products(grad, source, lines, numbers, taps, row_cuts, tap_cuts, scratc
 
 
 line_products_compiled = compiled(line_products)
+
+
+def add_parts(totals, weight, bias):
+    """Add the parts (parts, O, K) up: the first numbers of a row to weight (O, C/G*KH*KW), one more to bias (O,)."""
+    taps = weight.shape[1]
+    for o in range(weight.shape[0]):
+        for t in range(totals.shape[2]):
+            number = totals[0, o, t]
+            for part in range(1, totals.shape[0]):
+                number += totals[part, o, t]
+            if t < taps:
+                weight[o, t] = number
+            else:
+                bias[o] = number
+
+
+add_parts_compiled = compiled(add_parts)

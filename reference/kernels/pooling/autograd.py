@@ -42,12 +42,12 @@ class MaxPooling(torch.autograd.Function):
     def forward(ctx, input, algorithm: PoolAlgorithm, geometry: PoolGeometry, winners_wanted: bool):
         wanted = winners_wanted or ctx.needs_input_grad[0]
         output, winners = algorithm.maxima(input, geometry, wanted)  # (N, C, OH, OW)
-        ctx.set_materialize_grads(False)
         if winners is not None:
             ctx.save_for_backward(winners)
-        ctx.algorithm, ctx.geometry, ctx.size = algorithm, geometry, tuple(input.shape[2:])
+        ctx.rest = algorithm, geometry, tuple(input.shape[2:])
         if not winners_wanted:
             return output
+        ctx.set_materialize_grads(False)  # none for the winners
         ctx.mark_non_differentiable(winners)
         return output, winners
 
@@ -55,11 +55,10 @@ class MaxPooling(torch.autograd.Function):
     def backward(ctx, grad, _=None):
         if grad is None:
             return None, None, None, None
+        (winners,), (algorithm, geometry, size) = ctx.saved_tensors, ctx.rest
         if not torch.is_grad_enabled():  # nobody will differentiate this again: no record of it
-            image = ctx.algorithm.scatter(grad, *ctx.saved_tensors, ctx.geometry, ctx.size)
-        else:
-            image = Scatter.apply(grad, *ctx.saved_tensors, ctx.algorithm, ctx.geometry, ctx.size)
-        return image, None, None, None
+            return algorithm.scatter(grad, winners, geometry, size), None, None, None
+        return Scatter.apply(grad, winners, algorithm, geometry, size), None, None, None
 
 
 class Scatter(torch.autograd.Function):

@@ -53,10 +53,11 @@ OPERATIONS_PER_PIXEL = 16
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is worked out once per geometry and size of an image.
+    """What is worked out once per geometry and shape of a batch.
 
     Args:
-        counts: (OH, OW).
+        pooled: (N, C, OH, OW). image, output: the batch and the pooled one as planes, (N*C, H, W) and (N*C, OH, OW).
+        pixels: of all images together.
         is_2x2: whether windows of 2x2 tile the image. is_plane: whether one window is all of it.
         is_3x3: whether windows of 3x3 lie two steps apart, inside the image and a padding of at most 1.
         beside: how many planes these kernels take at a time.
@@ -64,7 +65,10 @@ class _Plan:
         window: the geometry as the kernels for any window take it.
     """
 
-    counts: tuple[int, int]
+    pooled: tuple[int, int, int, int]
+    image: tuple[int, int, int]
+    output: tuple[int, int, int]
+    pixels: int
     is_2x2: bool
     is_3x3: bool
     is_plane: bool
@@ -74,14 +78,18 @@ class _Plan:
 
 
 @lru_cache(maxsize=256)
-def _plan(geometry: PoolGeometry, size: tuple[int, int]) -> _Plan:
+def _plan(geometry: PoolGeometry, shape: tuple[int, ...]) -> _Plan:
+    planes, size = shape[0] * shape[1], tuple(shape[2:])
     (kh, kw), plain = geometry.kernel_size, geometry.padding == (0, 0) and geometry.dilation == (1, 1)
     counts = geometry.output_size(size)
     inside = all(2 * (count - 1) + kernel <= length + 2 * padding for count, kernel, length, padding in
                  zip(counts, geometry.kernel_size, size, geometry.padding))  # fmt: skip
     in_twos = geometry.stride == (2, 2) and geometry.dilation == (1, 1) and inside
     return _Plan(
-        counts=counts,
+        pooled=(*shape[:2], *counts),
+        image=(planes, *size),
+        output=(planes, *counts),
+        pixels=planes * size[0] * size[1],
         is_2x2=in_twos and (kh, kw) == (2, 2) and plain,
         is_3x3=in_twos and (kh, kw) == (3, 3) and geometry.padding in ((0, 0), (1, 1)),
         is_plane=geometry.kernel_size == size and plain,
@@ -91,65 +99,60 @@ def _plan(geometry: PoolGeometry, size: tuple[int, int]) -> _Plan:
     )
 
 
-def _run(kernel, likes, pixels: int, places: tuple[Place, ...], *arguments) -> None:
-    """`kernel(*arrays at places, *arguments, first, end)` over the planes (N*C) of images, side by side where that pays.
+def _run(kernel, likes, plan: _Plan, places: tuple[Place, ...], *arguments) -> None:
+    """`kernel(*arrays at places, *arguments, first, end)` over the planes of images, side by side where that pays.
 
     Args:
-        likes: arrays of the types of those at the places. pixels: of all images together.
+        likes: arrays of the types of those at the places.
     """
-    planes = places[0][1]
-    parts = parallel.parts(planes, pixels * OPERATIONS_PER_PIXEL)
-    parallel.run_at(kernel, parts, planes, likes, places, *arguments)
+    parts = parallel.parts(plan.image[0], plan.pixels * OPERATIONS_PER_PIXEL)
+    parallel.run_at(kernel, parts, plan.image[0], likes, places, *arguments)
 
 
-def _past(pixels: int, size: tuple[int, int], beside: int, itemsize: int) -> bool:
-    """Whether to write images of so many pixels in all past the caches, by way of a few planes that lie in them."""
-    return pixels * itemsize >= PAST_BYTES and beside * size[0] * size[1] * itemsize <= STAGED_BYTES
+def _past(plan: _Plan, itemsize: int) -> bool:
+    """Whether to write images past the caches, by way of a few planes that lie in them."""
+    _, height, width = plan.image
+    return plan.pixels * itemsize >= PAST_BYTES and plan.beside * height * width * itemsize <= STAGED_BYTES
 
 
 def maxima(input, geometry: PoolGeometry, winners_wanted: bool):
-    n, c, height, width = input.shape
-    plan, like = _plan(geometry, (height, width)), memory.NONE[input.dtype]
+    plan, like = _plan(geometry, input.shape), memory.NONE[input.dtype]
     if not plan.numbered:
         return UNFOLD.maxima(input, geometry, winners_wanted)
-    input, shape, planes = in_place(input), (n, c, *plan.counts), n * c
-    output = memory.empty(shape, input.dtype)
+    input, output = in_place(input), memory.empty(plan.pooled, input.dtype)
     in_twos = plan.is_2x2 or plan.is_3x3 and geometry.padding == (0, 0)
-    places = (input.data_ptr(), planes, height, width), (output.data_ptr(), planes, *plan.counts)
+    places = (input.data_ptr(), *plan.image), (output.data_ptr(), *plan.output)
     if winners_wanted:
         kind = torch.uint8 if in_twos else torch.int16
-        winners = memory.empty(shape, kind)
-        likes, places = (like, like, memory.NONE[kind]), (*places, (winners.data_ptr(), planes, *plan.counts))
+        winners = memory.empty(plan.pooled, kind)
+        likes, places = (like, like, memory.NONE[kind]), (*places, (winners.data_ptr(), *plan.output))
         last = ()
     else:
         winners, likes, last = None, like, (None,)
-    pixels = planes * height * width
     if in_twos:
-        _run(maxima_2x2 if plan.is_2x2 else maxima_3x3, likes, pixels, places, *last, plan.beside)
+        _run(maxima_2x2 if plan.is_2x2 else maxima_3x3, likes, plan, places, *last, plan.beside)
     else:
-        _run(maxima_of_windows, likes, pixels, places, *last, plan.window)
+        _run(maxima_of_windows, likes, plan, places, *last, plan.window)
     return output, winners
 
 
 def scatter(grad, winners, geometry: PoolGeometry, size: tuple[int, int]):
     if winners.dtype == torch.int64:
         return UNFOLD.scatter(grad, winners, geometry, size)
-    n, c, *counts = grad.shape
-    plan, like, planes = _plan(geometry, size), memory.NONE[grad.dtype], n * c
-    grad, winners = in_place(grad), in_place(winners)
-    result = memory.empty((n, c, *size), grad.dtype)
-    likes, pixels = (like, like, memory.NONE[winners.dtype]), planes * size[0] * size[1]
+    n, c, *_ = grad.shape
+    shape = n, c, *size
+    plan, like = _plan(geometry, shape), memory.NONE[grad.dtype]
+    grad, winners, result = in_place(grad), in_place(winners), memory.empty(shape, grad.dtype)
+    likes = like, like, memory.NONE[winners.dtype]
     places = (
-        (grad.data_ptr(), planes, *counts), (result.data_ptr(), planes, *size), (winners.data_ptr(), planes, *counts)
+        (grad.data_ptr(), *plan.output), (result.data_ptr(), *plan.image), (winners.data_ptr(), *plan.output)
     )  # fmt: skip
     if winners.dtype == torch.int16:
-        _run(scatter_to_windows, likes, pixels, places, plan.window)
-        return result
-    if plan.is_2x2:
-        past = _past(pixels, size, plan.beside, like.itemsize)
-        _run(scatter_2x2, likes, pixels, places, like.dtype.type(1), plan.beside, past)
+        _run(scatter_to_windows, likes, plan, places, plan.window)
+    elif plan.is_2x2:
+        _run(scatter_2x2, likes, plan, places, like.dtype.type(1), plan.beside, _past(plan, like.itemsize))
     else:
-        _run(scatter_3x3, likes, pixels, places, plan.beside)
+        _run(scatter_3x3, likes, plan, places, plan.beside)
     return result
 
 
@@ -161,39 +164,36 @@ def _divisors(rows: torch.Tensor, columns: torch.Tensor):
 
 
 def averages(input, geometry: PoolGeometry, row_divisors, column_divisors):
-    n, c, height, width = input.shape
-    plan, like, planes = _plan(geometry, (height, width)), memory.NONE[input.dtype], n * c
-    input, output = in_place(input), memory.empty((n, c, *plan.counts), input.dtype)
+    plan, like = _plan(geometry, input.shape), memory.NONE[input.dtype]
+    input, output = in_place(input), memory.empty(plan.pooled, input.dtype)
     divisors, divisor = _divisors(row_divisors, column_divisors)
-    places = (input.data_ptr(), planes, height, width), (output.data_ptr(), planes, *plan.counts)
-    pixels = planes * height * width
+    places = (input.data_ptr(), *plan.image), (output.data_ptr(), *plan.output)
     if plan.is_2x2:
-        _run(averages_2x2, like, pixels, places, divisor, plan.beside)
+        _run(averages_2x2, like, plan, places, divisor, plan.beside)
     elif plan.is_plane:
-        _run(averages_of_planes, like, pixels, places, divisor)
+        _run(averages_of_planes, like, plan, places, divisor)
     elif plan.is_3x3:
-        _run(averages_3x3, like, pixels, places, *divisors, geometry.padding[0], plan.beside)
+        _run(averages_3x3, like, plan, places, *divisors, geometry.padding[0], plan.beside)
     else:
-        _run(averages_of_windows, like, pixels, places, *divisors, plan.window)
+        _run(averages_of_windows, like, plan, places, *divisors, plan.window)
     return output
 
 
 def spread(grad, geometry: PoolGeometry, row_divisors, column_divisors, size: tuple[int, int]):
-    n, c, *counts = grad.shape
-    plan, like, planes = _plan(geometry, size), memory.NONE[grad.dtype], n * c
-    grad, result = in_place(grad), memory.empty((n, c, *size), grad.dtype)
+    n, c, *_ = grad.shape
+    shape = n, c, *size
+    plan, like = _plan(geometry, shape), memory.NONE[grad.dtype]
+    grad, result = in_place(grad), memory.empty(shape, grad.dtype)
     divisors, divisor = _divisors(row_divisors, column_divisors)
-    places = (grad.data_ptr(), planes, *counts), (result.data_ptr(), planes, *size)
-    pixels = planes * size[0] * size[1]
+    places = (grad.data_ptr(), *plan.output), (result.data_ptr(), *plan.image)
     if plan.is_2x2:
-        past = _past(pixels, size, plan.beside, like.itemsize)
-        _run(scatter_2x2, like, pixels, places, None, divisor, plan.beside, past)
+        _run(scatter_2x2, like, plan, places, None, divisor, plan.beside, _past(plan, like.itemsize))
     elif plan.is_plane:
-        _run(spread_over_planes, like, pixels, places, divisor)
+        _run(spread_over_planes, like, plan, places, divisor)
     elif plan.is_3x3:
-        _run(spread_3x3, like, pixels, places, *divisors, geometry.padding[0], plan.beside)
+        _run(spread_3x3, like, plan, places, *divisors, geometry.padding[0], plan.beside)
     else:
-        _run(spread_over_windows, like, pixels, places, *divisors, plan.window)
+        _run(spread_over_windows, like, plan, places, *divisors, plan.window)
     return result
 
 
