@@ -21,7 +21,9 @@ HEIGHTS = (9, 8, 6, 4, 3, 1) if VECTOR_BYTES == 64 else (6, 5, 4, 3, 2, 1)
 
 
 def _plain_sums_tile(rows: int):
-    def sums_tile(out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at, soon_at, soon_step):
+    def sums_tile(
+        out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at, soon_at, soon_step
+    ):  # fmt: skip
         count = min(count, 2 * VECTOR_BYTES // out.itemsize)
         for r in range(rows):
             total = np.full(count, start[start_at + r], out.dtype)
@@ -89,7 +91,9 @@ _tile = _plain_sums_tile if numba.config.DISABLE_JIT else _compiled_sums_tile
 _tile_0, _tile_1, _tile_2, _tile_3, _tile_4, _tile_5 = (_tile(rows) for rows in HEIGHTS)
 
 
-def sums_tile(rows, out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at, soon_at, soon_step):
+def sums_tile(
+    rows, out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at, soon_at, soon_step
+):  # fmt: skip
     """One tile.
 
     Args:
@@ -101,17 +105,29 @@ def sums_tile(rows, out, out_at, out_step, count, source, source_at, taps, weigh
         soon_at, soon_step: tap t asks for the numbers of `out` from soon_at + t*soon_step on, to be written.
     """
     if rows == HEIGHTS[0]:
-        _tile_0(out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at, soon_at, soon_step)
+        _tile_0(
+            out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at, soon_at, soon_step
+        )  # fmt: skip
     elif rows == HEIGHTS[1]:
-        _tile_1(out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at, soon_at, soon_step)
+        _tile_1(
+            out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at, soon_at, soon_step
+        )  # fmt: skip
     elif rows == HEIGHTS[2]:
-        _tile_2(out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at, soon_at, soon_step)
+        _tile_2(
+            out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at, soon_at, soon_step
+        )  # fmt: skip
     elif rows == HEIGHTS[3]:
-        _tile_3(out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at, soon_at, soon_step)
+        _tile_3(
+            out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at, soon_at, soon_step
+        )  # fmt: skip
     elif rows == HEIGHTS[4]:
-        _tile_4(out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at, soon_at, soon_step)
+        _tile_4(
+            out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at, soon_at, soon_step
+        )  # fmt: skip
     else:
-        _tile_5(out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at, soon_at, soon_step)
+        _tile_5(
+            out, out_at, out_step, count, source, source_at, taps, weights, weight_at, start, start_at, soon_at, soon_step
+        )  # fmt: skip
 
 
 sums_tile_compiled = compiled(sums_tile, inline="always")

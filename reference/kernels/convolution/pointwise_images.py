@@ -1,9 +1,9 @@
 """The compiled loop of `pointwise` where every pixel is used: images as they lie, times a packed weight.
 
-With few channels the multiply-adds of a tile take as long as its memory, and whatever else a tile does is seen. So where
-its numbers lie is worked out once per shape (`pointwise_plan.places`), and memory is asked for in the order of its
-addresses: each step of a tile asks for a share of what the next panel of rows writes, which is one piece of an image of
-the result, and for a share of the next images.
+With few channels the multiply-adds of a tile take as long as its memory, and whatever else a tile does is seen. So
+where its numbers lie is worked out once per shape (`pointwise_plan.places`), and memory is asked for in the order of
+its addresses: each step of a tile asks for a share of what the next panel of rows writes, which is one piece of an
+image of the result, and for a share of the next images.
 
 An image of 225 pixels is 14 vectors and one pixel, which would cost as much as a vector. So where one or two pixels are
 left, the lanes are rows of the weight for these: a panel's rows lie side by side, and one vector holds all of its sums.

@@ -65,8 +65,8 @@ gather_compiled, _spread_planes_compiled = compiled(gather), compiled(_spread_pl
 
 
 def pixel_products(
-    source, target, start, a, scratch, images, channels, plane, target_plane, cuts, places, pieces, step, packs, spreads,
-    starts, vectors, count, block, chunks, part, first, end,
+    source, target, start, a, scratch, images, channels, plane, target_plane, cuts, places, pieces, step, packs,
+    spreads, starts, vectors, count, block, chunks, part, first, end,
 ):  # fmt: skip
     """Write target images: a packed weight times the pixels that are used of each source image.
 

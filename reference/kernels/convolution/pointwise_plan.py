@@ -161,11 +161,8 @@ def places(units: np.ndarray, firsts: np.ndarray, images: int) -> np.ndarray:
     found = []
     for left, right in zip(whole[::VECTORS], [*whole[1::VECTORS], whole[-1]]):
         (n, u), (n_right, u_right) = left, right
-        before, between, after = (
-            n * firsts[-1] + firsts[u], n_right * firsts[-1] + firsts[u_right], n_right * firsts[-1] + firsts[u_right + 1]
-        )  # fmt: skip
-        if left == right:
-            between = after
+        before, after = (image * firsts[-1] + firsts[unit] for image, unit in ((n, u), (n_right, u_right + 1)))
+        between = after if left == right else n_right * firsts[-1] + firsts[u_right]
         found.append((n, units[u], n_right - n, units[u_right] - units[u], before, between, after))
     return np.array(found, np.int64)
 
