@@ -1,13 +1,13 @@
 """Whole networks on our layers beside the same networks on torch's, in float32.
 
-    python -m tests.benchmarks.networks [deliverable2] [resnet] [--seconds S] [--json FILE]
+    python -m tests.benchmarks.networks [deliverable2] [resnet] [--seconds S] [--in-a-row N] [--json FILE]
 
 `deliverable2` is HW3's Figure 1 on MNIST's shapes, `resnet` its Figure 3 on CIFAR-10's. Each network is built from one
 seed on `reference.nn`, and twice on `torch.nn`, in NCHW and in channels_last. A training step is `zero_grad`, forward,
 cross-entropy, backward, Adam; the forward pass is that of evaluation mode. Adam is `fused=True` for all three, one
 kernel over all parameters, as in the reference's trainings: its plain form takes 0.14 ms more of Figure 1's step, which
-is nobody's convolution. All take turns, step by step, so that whatever else the machine does falls on all; the faster of
-torch's layouts is the peer.
+is nobody's convolution. All take turns, step by step or N in a row, so that whatever else the machine does falls on
+all; the faster of torch's layouts is the peer.
 """
 
 from __future__ import annotations
@@ -107,18 +107,34 @@ def training_step(net: nn.Module, images: torch.Tensor) -> Callable[[], object]:
     return step
 
 
+def repeated(work: Callable[[], object], times: int) -> Callable[[], None]:
+    """The same so many times."""
+
+    def run() -> None:
+        for _ in range(times):
+            work()
+
+    return run
+
+
 WORK = {"forward": forward_pass, "training step": training_step}
 
 
-def beside(subject: Subject, batch: int, work: str, effort: Effort) -> dict[str, float]:
-    """Milliseconds of each kind of layers, and under `"ratio"` the faster torch's time over ours."""
+def beside(subject: Subject, batch: int, work: str, effort: Effort, in_a_row: int = 1) -> dict[str, float]:
+    """Milliseconds of each kind of layers, and under `"ratio"` the faster torch's time over ours.
+
+    Args:
+        subject, batch, work: what is timed. effort: for how long.
+        in_a_row: steps of a turn. After one of its own kind a step finds its code and numbers in the near caches, as in
+            a training; after another's it does not.
+    """
     images = torch.randn(batch, *subject.image, generator=torch.Generator().manual_seed(1))
     functions = {}
     for name, (convolution, pooling, layout) in LAYERS.items():
         net = subject.build(convolution, pooling).to(memory_format=layout)
-        functions[name] = WORK[work](net, images.contiguous(memory_format=layout))
+        functions[name] = repeated(WORK[work](net, images.contiguous(memory_format=layout)), in_a_row)
     times = in_turns(functions, effort)
-    found = {name: 1e3 * seconds for name, seconds in medians(times).items()}
+    found = {name: 1e3 / in_a_row * seconds for name, seconds in medians(times).items()}
     faster = min(("torch NCHW", "torch channels_last"), key=found.__getitem__)
     return {**found, "ratio": ratio(times["ours"], times[faster])}
 
@@ -127,6 +143,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("networks", nargs="*", default=list(SUBJECTS), help=", ".join(SUBJECTS))
     parser.add_argument("--seconds", type=float, default=10, help="per row (default: %(default)s)")
+    parser.add_argument("--in-a-row", type=int, default=1, metavar="N", help="steps of a turn (default: %(default)s)")
     parser.add_argument("--json", type=Path, help="also write the numbers to this file")
     asked = parser.parse_args()
     unknown = set(asked.networks) - set(SUBJECTS)
@@ -138,9 +155,9 @@ def main() -> None:
     for name in asked.networks:
         for batch in SUBJECTS[name].batches:
             for work in WORK:
-                found = beside(SUBJECTS[name], batch, work, Effort(asked.seconds, least=5, most=200))
+                found = beside(SUBJECTS[name], batch, work, Effort(asked.seconds, least=5, most=200), asked.in_a_row)
                 rows.append({"network": name, "batch": batch, "work": work, **found})
-                table.add_row(name, str(batch), work, *(f"{found[kind]:.2f}" for kind in LAYERS), f"{found['ratio']:.2f}")
+                table.add_row(name, str(batch), work, *(f"{found[column]:.2f}" for column in (*LAYERS, "ratio")))
     console = Console()
     console.print(f"{machine.hardware()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     console.print(table)

@@ -92,5 +92,5 @@ def test_who_handed_in_what_the_code_does_not_train_is_found(tmp_path, monkeypat
     assert audited["alice"]["by checkpoint"] == audited["alice"]["by training"] == "20"
     assert audited["alice"]["what differs"] == ""
     assert audited["mallory"]["by checkpoint"] == "20"
-    assert float(audited["mallory"]["by training"]) <= 12  # 8 points are for the accuracy
+    assert float(audited["mallory"]["by training"]) <= 14  # 6 are for the accuracy; that the loss falls is worth 2, and luck at a rate of 0
     assert "resnet_training.accuracy: pass became fail" in audited["mallory"]["what differs"]
