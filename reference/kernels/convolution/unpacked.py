@@ -13,9 +13,9 @@ are whole vectors, one for every column that a stride does not repeat, rows apar
 one tap without stride or padding read the image itself.
 
 Cost: 2*N*O*C/G*KH*KW*OH*OW operations; the weights pass through the nearest cache once for every two vectors of
-pixels; KW/stride copies of the input are written, or one where rows lie apart. Parallel over tiles of output channels and pixels, so that one image keeps all threads busy; each lays out
-the lines that it reads, which takes less time than to fetch them from another core's cache. float32 and float64 on the
-CPU. The gradients are those of `direct`.
+pixels; KW/stride copies of the input are written, or one where rows lie apart. Parallel over tiles of output channels
+and pixels, so that one image keeps all threads busy; each lays out the lines that it reads, which takes less time than
+to fetch them from another core's cache. float32 and float64 on the CPU. The gradients are those of `direct`.
 Measured error in float32: see `MEASURED_ERROR` in tests/kernels/conv_cases.py.
 
 Reference: Zhang, Franchetti and Low, "High performance zero-memory overhead direct convolutions", 2018.

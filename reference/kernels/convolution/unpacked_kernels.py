@@ -66,7 +66,7 @@ def sum_lines(
         if apart:
             planes[:room] = 0
     for unit in range(first, end):
-        # Groups are counted through all images. All panels of weights pass by the same pixels before the next ones come.
+        # Groups are counted through all images. All panels of weights pass by the same pixels, then by the next.
         panel, block, group = unit % panels, unit // panels % blocks, unit // (blocks * panels)
         if group != laid_out:
             if room:

@@ -27,7 +27,8 @@ class Plan:
         output: (N, O, OH, OW). counts: how many numbers the weight, the bias, the output and the input have.
         room: numbers that the lines of a group take; 0 where its channels are lines as they are.
         loops: what `sum_lines` needs to know: (H, W); (L, 6) int64, see `_line`; (stride_w, numbers from row to row of
-            the image that a line sees and of the line, of a line, of a channel with all its lines, `apart`); (K,) int64, where each tap starts in a group's lines; C/G; (O, OH*OW, OW); G; tiles that a row of
+            the image that a line sees and of the line, of a line, of a channel with all its lines,
+            `apart`); (K,) int64, where each tap starts in a group's lines; C/G; (O, OH*OW, OW); G; tiles that a row of
             pixels is cut into.
         units: tiles. operations: multiply-adds. zeros: (O,) and where they are: what an output without bias starts from.
     """

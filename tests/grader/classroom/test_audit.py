@@ -92,5 +92,6 @@ def test_who_handed_in_what_the_code_does_not_train_is_found(tmp_path, monkeypat
     assert audited["alice"]["by checkpoint"] == audited["alice"]["by training"] == "20"
     assert audited["alice"]["what differs"] == ""
     assert audited["mallory"]["by checkpoint"] == "20"
-    assert float(audited["mallory"]["by training"]) <= 14  # 6 are for the accuracy; that the loss falls is worth 2, and luck at a rate of 0
+    # 6 points are for the accuracy. 2 are for a loss that falls, which at a rate of 0 is luck.
+    assert float(audited["mallory"]["by training"]) <= 14
     assert "resnet_training.accuracy: pass became fail" in audited["mallory"]["what differs"]
