@@ -13,6 +13,8 @@ from reference.attacks.branching import EFFORTS, Cut, beyond_reach, half, split
 from reference.attacks.certificate import Certificate, Effort, windows
 from reference.hw3.deliverable6.attack import Net
 
+pytestmark = pytest.mark.slow
+
 TARGET = 1
 MUCH = Effort(maps=20, hidden=20, lead=40)
 

@@ -22,6 +22,8 @@ from grader.stubs import make_stubs
 from grader.worker import Worker
 from grader.worker.attack import BackwardPasses, network
 
+pytestmark = pytest.mark.slow
+
 IMPROVED = ATTACK[ATTACK.index("def improved_targeted_attack") :]  # the last function
 EDGE = "torch.min(torch.max(point, x - epsilon), x + epsilon)"
 

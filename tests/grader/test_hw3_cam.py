@@ -19,6 +19,8 @@ from grader.selfcheck.submissions.deliverable5 import HOOK, PAPER, PLAIN
 from grader.selfcheck.terms import TERMS
 from grader.worker import Worker
 
+pytestmark = pytest.mark.slow
+
 # A figure of the same form, so narrow that a grade takes a second.
 NARROW = TERMS["hw3"][5].assignment
 STUDENT = REFERENCE.parent / "student"

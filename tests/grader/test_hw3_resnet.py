@@ -15,6 +15,8 @@ from grader.selfcheck.submissions.deliverable3 import BY_HAND, EXPLICIT, narrow
 from grader.selfcheck.terms import TERMS
 from grader.worker import Worker
 
+pytestmark = pytest.mark.slow
+
 # A figure of the same form, so narrow that a grade takes a second.
 NARROW = TERMS["hw3"][3].assignment
 

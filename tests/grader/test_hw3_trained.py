@@ -22,6 +22,8 @@ from grader.worker import Worker
 from tests.grader.submissions import trained
 from tests.grader.submissions.trained import BY_RULE, BY_TABLE, MODEL, TRAIN
 
+pytestmark = pytest.mark.slow
+
 WITHOUT = {"accuracy": "not-run", "mirrored": "not-run", "unseen": "not-run"}  # a network, or images that it knows
 SMALL = Assignment("hw3", "small", (trained_resnet(epochs=2, trial=Trial(epochs=3, images=400)),))
 

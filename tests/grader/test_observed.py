@@ -18,6 +18,8 @@ from grader.worker import Reply, Worker
 from grader.worker.messages import Done, Observed
 from tests.grader.submissions.loops import HEAD, PLAIN, RIGHT, UNKNOWN, UNSEEN
 
+pytestmark = pytest.mark.slow
+
 DELIVERABLE = TERMS["hw3"][2].deliverable
 SMALL = replace(
     TERMS["hw3"][2].assignment,
