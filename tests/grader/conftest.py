@@ -1,15 +1,3 @@
-"""What all tests of the grader share: it computes on one thread, as in a class."""
+"""What all tests of the grader share: it computes on one thread."""
 
-from collections.abc import Iterator
-
-import pytest
-import torch
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Expected values of some hundred numbers gain nothing from threads, and wait for them on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+from tests.one_thread import one_thread  # noqa: F401 (a fixture)
